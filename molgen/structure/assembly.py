@@ -1,0 +1,74 @@
+"""A structure file as read: the polymer, and every non-polymer group it came with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from molgen.errors import StructureError
+from molgen.structure.protein import Protein, ResidueId
+
+
+@dataclass(frozen=True)
+class HeteroGroup:
+    """One non-polymer, non-water group: metal, cofactor, additive or ligand.
+
+    Attributes:
+        residue: where it stands in the file.
+        code: component code ("NAP", "ZN").
+        atoms: indices into the atoms of the `Structure`.
+        bonds: (name, name, order) from the file's ``_chem_comp_bond`` (order 1, 2, 3; aromatic
+            bonds as the file's Kekulé orders), empty when the file has no such table.
+        is_ligand: whether it may be the co-crystal ligand (organic, not an additive, sugar of a
+            glycan or a common cofactor).
+        covalent: whether an atom of it is bonded to the polymer.
+    """
+
+    residue: ResidueId
+    code: str
+    atoms: np.ndarray
+    bonds: tuple[tuple[str, str, int], ...] = ()
+    is_ligand: bool = False
+    covalent: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.residue}"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """All heavy atoms of one model of a file without waters, and its hetero groups.
+
+    ``atoms`` carries polymer and hetero atoms alike (``hetero`` tells them apart); its notes say
+    what the reader dropped or changed.
+    """
+
+    atoms: Protein
+    groups: tuple[HeteroGroup, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Label of the file."""
+        return self.atoms.name
+
+    @property
+    def ligands(self) -> tuple[HeteroGroup, ...]:
+        """Groups that may be the co-crystal ligand, largest first."""
+        found = [group for group in self.groups if group.is_ligand]
+        return tuple(sorted(found, key=lambda group: -len(group.atoms)))
+
+    def receptor(self, without: tuple[HeteroGroup, ...] = ()) -> Protein:
+        """Return everything but the groups in ``without``; metals and cofactors stay.
+
+        Raises:
+            StructureError: no polymer atom is left.
+        """
+        keep = np.ones(len(self.atoms), dtype=bool)
+        for group in without:
+            keep[group.atoms] = False
+        if not (keep & ~self.atoms.hetero).any():
+            raise StructureError(f"{self.name}: no protein residue found in the file")
+        receptor = self.atoms.select(keep)
+        removed = tuple(f"{group} removed from the receptor" for group in without)
+        return replace(receptor, notes=receptor.notes + removed)
