@@ -1,0 +1,1 @@
+"""Model weights shipped with molgen; installed as ``molgen.weights``."""

@@ -1,0 +1,141 @@
+"""The entry point `molgen`: a table of commands, and what a failure looks like to the user."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from typing import Any, NamedTuple, NoReturn, TextIO
+
+import click
+
+import molgen
+from molgen.errors import MolgenError, MolgenWarning, suggest
+
+EXIT_EXPECTED = 2
+"""A `MolgenError` or wrong usage."""
+EXIT_INTERRUPTED = 130
+"""Ctrl-C, as shells count it (128 + SIGINT)."""
+
+
+class Entry(NamedTuple):
+    """Where a command lives, and its line in `molgen --help`."""
+
+    target: str
+    summary: str
+
+
+COMMANDS = {
+    "generate": Entry(
+        "molgen.cli.generate:command", "Dock ligands into a protein: ranked, checked poses."
+    ),
+    "evaluate": Entry(
+        "molgen.cli.evaluate:command", "Compare poses with reference ligands: RMSD, validity, joint."
+    ),
+    "preprocess": Entry(
+        "molgen.cli.preprocess:command", "Turn a folder of complexes into a training store."
+    ),
+}
+
+
+class CommandTable(click.Group):
+    """A group that imports a command only when it is called.
+
+    The help line of each command stands in the table: click would otherwise import every
+    command, and with it every library, to print `molgen --help`.
+    """
+
+    def __init__(self, *args: Any, table: dict[str, Entry], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.table:
+            return None
+        module, _, attribute = self.table[cmd_name].target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.table:
+            raise click.UsageError(f"no command {args[0]!r}{suggest(args[0], self.table)}", ctx=ctx)
+        name, command, rest = super().resolve_command(ctx, args)
+        return args[0] if name else name, command, rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in self.table.items()])
+
+    def main(self, args: Any = None, prog_name: str | None = None, **extra: Any) -> Any:
+        """Run, and leave with 0, a command's own code, 2 (expected failure) or 130 (Ctrl-C).
+
+        Any other exception is a bug in molgen: it passes through with its traceback (code 1).
+        """
+        if not extra.pop("standalone_mode", True):
+            return super().main(args, prog_name, standalone_mode=False, **extra)
+        show, warnings.showwarning = warnings.showwarning, _show_warning(warnings.showwarning)
+        try:
+            code = super().main(args, prog_name or "molgen", standalone_mode=False, **extra)
+        except MolgenError as error:
+            _fail(error)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("molgen: interrupted", err=True)
+            sys.exit(EXIT_INTERRUPTED)
+        finally:
+            warnings.showwarning = show
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
+
+
+def _fail(error: MolgenError) -> NoReturn:
+    click.echo(f"molgen: error: {_one_line(error)}", err=True)
+    sys.exit(EXIT_EXPECTED)
+
+
+def _show_warning(fallback: Any) -> Any:
+    """Return a `warnings.showwarning` that prints molgen's own warnings as one line."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, MolgenWarning):
+            click.echo(f"molgen: warning: {_one_line(message)}", err=True)
+        else:
+            fallback(message, category, filename, lineno, file, line)
+
+    return show
+
+
+@click.group(
+    cls=CommandTable,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`molgen COMMAND --help` shows the options of a command.",
+)
+@click.version_option(molgen.__version__, prog_name="molgen")
+def cli() -> None:
+    """From a protein structure to ranked, validated ligand poses."""
+
+
+def main() -> None:
+    """Run the command line; the console script `molgen` starts here."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

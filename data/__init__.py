@@ -1,0 +1,1 @@
+"""Data shipped with molgen (component table, examples); installed as ``molgen.data``."""
