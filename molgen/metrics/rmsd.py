@@ -1,0 +1,264 @@
+"""Distances between a pose and the reference ligand, heavy atoms, Å.
+
+The in-place RMSD tells how right a pose is; the aligned RMSD (after superposition) tells only how
+right the conformer is. Both take the smallest value over the symmetry of the ligand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+from rdkit import Chem
+
+from molgen.errors import LigandError
+from molgen.metrics.symmetry import AtomMaps, atom_maps, heavy_atoms
+
+_CHUNK = 4_000_000  # numbers gathered at once (32 MB)
+
+
+@dataclass(frozen=True)
+class PoseDistances:
+    """Distances of several poses to one reference, each (poses,) float64 Å.
+
+    Attributes:
+        rmsd: in place, symmetry-corrected.
+        aligned: after optimal superposition, symmetry-corrected (conformer quality).
+        centroid: between the heavy-atom centroids.
+        matching: how atoms were matched, see `AtomMaps.matching`.
+        capped: the ligand is so symmetric that the RMSDs are upper bounds.
+    """
+
+    rmsd: np.ndarray
+    aligned: np.ndarray
+    centroid: np.ndarray
+    matching: str
+    capped: bool
+
+
+def ligand_rmsd(
+    reference: Chem.Mol, pose: Chem.Mol | Sequence[Chem.Mol] | np.ndarray
+) -> float | np.ndarray:
+    """Return the symmetry-corrected in-place heavy-atom RMSD in Å.
+
+    ``pose`` is a molecule with a conformer, a sequence of them, or heavy-atom coordinates
+    (atoms, 3) or (poses, atoms, 3) in the atom order of ``reference``; one pose gives a float.
+
+    Raises:
+        LigandError: no conformer, or not the same molecule.
+    """
+    result = _per_graph(reference, pose, _in_place)
+    return _as_given(result, pose)
+
+
+def aligned_rmsd(
+    reference: Chem.Mol, pose: Chem.Mol | Sequence[Chem.Mol] | np.ndarray
+) -> float | np.ndarray:
+    """Return the RMSD after optimal superposition (no reflection); see `ligand_rmsd`."""
+    result = _per_graph(reference, pose, _aligned)
+    return _as_given(result, pose)
+
+
+def centroid_distance(
+    reference: Chem.Mol, pose: Chem.Mol | Sequence[Chem.Mol] | np.ndarray
+) -> float | np.ndarray:
+    """Return the distance between heavy-atom centroids in Å; arguments as in `ligand_rmsd`."""
+    _, target = _heavy(reference, "reference")
+    distances = [
+        float(np.linalg.norm(coords.mean(axis=0) - target.mean(axis=0)))
+        for _, coords in _poses(reference, pose)
+    ]
+    return _as_given(np.asarray(distances), pose)
+
+
+def pose_distances(reference: Chem.Mol, poses: Sequence[Chem.Mol]) -> PoseDistances:
+    """Return all distances of ``poses`` to ``reference``, the mappings found once.
+
+    Raises:
+        LigandError: no conformer, or not the same molecule.
+    """
+    notes: list[AtomMaps] = []
+
+    def both(target: np.ndarray, coords: np.ndarray, maps: AtomMaps) -> np.ndarray:
+        notes.append(maps)
+        return np.stack([_in_place(target, coords, maps), _aligned(target, coords, maps)], axis=1)
+
+    values = _per_graph(reference, list(poses), both).reshape(-1, 2)
+    plain = any(maps.matching == "connectivity" for maps in notes)
+    return PoseDistances(
+        rmsd=values[:, 0],
+        aligned=values[:, 1],
+        centroid=np.asarray(centroid_distance(reference, list(poses))),
+        matching="connectivity" if plain else "bond orders",
+        capped=any(maps.capped for maps in notes),
+    )
+
+
+def _heavy(mol: Chem.Mol, what: str) -> tuple[Chem.Mol, np.ndarray]:
+    if mol.GetNumConformers() == 0:
+        raise LigandError(f"{what} has no coordinates; expected a 3D conformer")
+    graph, keep = heavy_atoms(mol)
+    coords = np.asarray(mol.GetConformer().GetPositions(), dtype=np.float64)[keep]
+    if not len(coords) or not np.isfinite(coords).all():
+        raise LigandError(f"{what} has no finite heavy-atom coordinates")
+    return graph, coords
+
+
+def _poses(reference: Chem.Mol, pose) -> list[tuple[Chem.Mol, np.ndarray]]:
+    if isinstance(pose, Chem.Mol):
+        return [_heavy(pose, "pose")]
+    if isinstance(pose, np.ndarray):
+        graph, _ = heavy_atoms(reference)
+        stack = pose[None] if pose.ndim == 2 else pose
+        if stack.ndim != 3 or stack.shape[1:] != (graph.GetNumAtoms(), 3):
+            raise LigandError(
+                f"pose coordinates have shape {pose.shape}, expected "
+                f"(poses, {graph.GetNumAtoms()}, 3)"
+            )
+        return [(graph, np.asarray(coords, dtype=np.float64)) for coords in stack]
+    return [_heavy(mol, f"pose {at}") for at, mol in enumerate(pose, 1)]
+
+
+def _per_graph(reference: Chem.Mol, pose, measure) -> np.ndarray:
+    """Group poses by graph, map atoms once a group, and measure each group as one array."""
+    graph, target = _heavy(reference, "reference")
+    groups: dict[tuple, list[int]] = {}
+    poses = _poses(reference, pose)
+    keys: dict[int, tuple] = {}
+    for at, (mol, _) in enumerate(poses):
+        key = keys.setdefault(id(mol), _fingerprint(mol))
+        groups.setdefault(key, []).append(at)
+    values: list = [None] * len(poses)
+    for members in groups.values():
+        maps = atom_maps(graph, poses[members[0]][0])
+        coords = np.stack([poses[at][1] for at in members])
+        for at, value in zip(members, measure(target, coords, maps), strict=True):
+            values[at] = value
+    return np.asarray(values, dtype=np.float64)
+
+
+def _fingerprint(mol: Chem.Mol) -> tuple:
+    atoms = tuple((a.GetAtomicNum(), a.GetFormalCharge()) for a in mol.GetAtoms())
+    bonds = tuple(
+        (b.GetBeginAtomIdx(), b.GetEndAtomIdx(), int(b.GetBondType())) for b in mol.GetBonds()
+    )
+    return atoms, bonds
+
+
+def _as_given(values: np.ndarray, pose) -> float | np.ndarray:
+    single = isinstance(pose, Chem.Mol) or (isinstance(pose, np.ndarray) and pose.ndim == 2)
+    return float(values[0]) if single else values
+
+
+def _squared(target: np.ndarray, coords: np.ndarray) -> np.ndarray:
+    """(poses, reference atoms, pose atoms) squared distances."""
+    return np.square(target[None, :, None, :] - coords[:, None, :, :]).sum(axis=-1)
+
+
+def _core_costs(squared: np.ndarray, maps: AtomMaps) -> np.ndarray:
+    """(poses, core, pose atoms) squared distance of a core atom and of the leaves it carries."""
+    costs = squared[:, maps.core, :].copy()
+    for at, kinds in maps.reference_leaves.items():
+        for parent in np.unique(maps.maps[:, at]):
+            for mine, theirs in zip(kinds, maps.pose_leaves[int(parent)], strict=True):
+                orders = np.asarray(list(permutations(theirs)))
+                best = squared[:, list(mine), orders].sum(axis=-1).min(axis=-1)
+                costs[:, at, parent] += best
+    return costs
+
+
+def _in_place(target: np.ndarray, coords: np.ndarray, maps: AtomMaps) -> np.ndarray:
+    best, _ = _best_core(_squared(target, coords), maps)
+    return np.sqrt(best / len(target))
+
+
+def _best_core(squared: np.ndarray, maps: AtomMaps) -> tuple[np.ndarray, np.ndarray]:
+    """Return for every pose the smallest summed squared distance and its mapping's number."""
+    costs = _core_costs(squared, maps)
+    columns = np.arange(len(maps.core))
+    best = np.full(len(costs), np.inf)
+    which = np.zeros(len(costs), dtype=np.int64)
+    step = max(1, _CHUNK // max(1, len(costs) * len(columns)))
+    for start in range(0, len(maps.maps), step):
+        sums = costs[:, columns, maps.maps[start : start + step]].sum(axis=-1)
+        lowest = sums.argmin(axis=1)
+        value = sums[np.arange(len(sums)), lowest]
+        which = np.where(value < best, start + lowest, which)
+        best = np.minimum(best, value)
+    return best, which
+
+
+def _aligned(target: np.ndarray, coords: np.ndarray, maps: AtomMaps) -> np.ndarray:
+    """Smallest RMSD after superposition.
+
+    For every core mapping the pose is superposed and the leaves re-assigned in turn until nothing
+    changes, from each of up to six leaf orders so that a small core cannot trap the assignment.
+    """
+    return np.asarray([_aligned_one(target, pose, maps) for pose in coords])
+
+
+def _aligned_one(target: np.ndarray, pose: np.ndarray, maps: AtomMaps) -> float:
+    # many mappings already start the assignment from many sides
+    full = _full_maps(
+        maps, len(target), starts=6 if maps.reference_leaves and len(maps.maps) <= 200 else 1
+    )
+    best = np.inf
+    step = max(1, _CHUNK // (9 * len(target)))
+    for start in range(0, len(full), step):
+        chosen = full[start : start + step]
+        for _ in range(4):
+            moved, rmsd = _superpose(target, pose[chosen])
+            best = min(best, float(rmsd.min()))
+            if not maps.reference_leaves:
+                break
+            renewed = _reassign(target, moved, chosen, maps)
+            if np.array_equal(renewed, chosen):
+                break
+            chosen = renewed
+    return best
+
+
+def _full_maps(maps: AtomMaps, atoms: int, starts: int) -> np.ndarray:
+    """(mappings, atoms) pose index of every reference atom, ``starts`` leaf orders a mapping."""
+    stacks = []
+    for turn in range(starts):
+        full = np.full((len(maps.maps), atoms), -1, dtype=np.int64)
+        full[:, maps.core] = maps.maps
+        for at, kinds in maps.reference_leaves.items():
+            for row, parent in enumerate(maps.maps[:, at]):
+                for mine, theirs in zip(kinds, maps.pose_leaves[int(parent)], strict=True):
+                    orders = list(permutations(theirs))
+                    full[row, list(mine)] = orders[turn % len(orders)]
+        stacks.append(full)
+    return np.unique(np.concatenate(stacks), axis=0)
+
+
+def _superpose(target: np.ndarray, mapped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Kabsch: return (n, atoms, 3) ``mapped`` laid on ``target`` and the (n,) RMSDs."""
+    centred = mapped - mapped.mean(axis=1, keepdims=True)
+    middle = target.mean(axis=0)
+    goal = target - middle
+    u, _, vt = np.linalg.svd(np.einsum("nai,aj->nij", centred, goal))
+    sign = np.ones((len(mapped), 3))
+    sign[:, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
+    rotation = np.einsum("nij,nj,njk->nik", u, sign, vt)
+    moved = centred @ rotation
+    rmsd = np.sqrt(np.square(moved - goal).sum(axis=-1).mean(axis=-1))
+    return moved + middle, rmsd
+
+
+def _reassign(target: np.ndarray, moved: np.ndarray, full: np.ndarray, maps: AtomMaps):
+    """Choose the leaf order that lies closest after superposition, for every mapping."""
+    renewed = full.copy()
+    rows = np.arange(len(full))
+    for kinds in maps.reference_leaves.values():
+        for mine in kinds:
+            orders = np.asarray(list(permutations(range(len(mine)))))
+            atoms = np.asarray(mine)
+            gaps = np.square(target[atoms][None, :, None] - moved[:, None, atoms]).sum(axis=-1)
+            sums = gaps[:, np.arange(len(mine)), orders].sum(axis=-1)
+            pick = orders[sums.argmin(axis=1)]
+            renewed[:, atoms] = full[rows[:, None], atoms[pick]]
+    return renewed
