@@ -1,0 +1,1 @@
+"""How good a pose looks, judged without the answer."""

@@ -1,0 +1,211 @@
+"""The checks of the `posebusters` package, run quickly on many poses of one ligand.
+
+Which checks run, and their thresholds, are read from the YAML configurations the package ships.
+Its own functions do the work; what differs from ``PoseBusters.bust`` is only what is computed
+once instead of once a pose, and how much of the receptor a check gets to see:
+
+* distance-geometry bounds depend on the graph alone: the package makes them for the first pose,
+  the others are compared with the same numbers;
+* receptor checks look no further than 6 Å, so they get the atoms within 8 Å, of the kind that
+  the check keeps; with no such atom the package's answer is known;
+* the internal-energy check averages 50 minimised conformers. Where a pose is ten times below the
+  threshold against the first few conformers, with energies that are clearly positive, the rest
+  cannot change the verdict and is not made.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from rdkit import Chem
+
+from molgen.errors import DependencyError
+from molgen.scoring.receptor import ReceptorView
+
+_SEARCH = 8.0  # Å; the package looks 6 Å from heavy atoms and 4.8 Å from hydrogens
+_FEW = 4  # conformers of the quick energy verdict
+_MARGIN = 10.0  # how far below the threshold a pose must be for the quick verdict
+_CLEARLY_POSITIVE = 5.0  # kcal/mol
+
+Results = dict[str, Any]
+
+
+def version() -> str:
+    """Return the version of the `posebusters` package.
+
+    Raises:
+        DependencyError: it is not installed.
+    """
+    return str(_package().__version__)
+
+
+def _package() -> Any:
+    try:
+        import posebusters
+    except ImportError as error:
+        raise DependencyError(
+            "the validity checks need the posebusters package: pip install posebusters"
+        ) from error
+    return posebusters
+
+
+@lru_cache(maxsize=4)
+def modules(config: str) -> tuple[dict[str, Any], ...]:
+    """Return the modules of a configuration that ships with the package ("dock", "redock")."""
+    import yaml
+
+    _package()
+    text = resources.files("posebusters").joinpath(f"config/{config}.yml").read_text("utf-8")
+    return tuple(yaml.safe_load(text)["modules"])
+
+
+def column(module: dict[str, Any], output: str) -> str:
+    """Return the name that the package's table gives to one output of a module."""
+    name = module.get("rename_outputs", {}).get(output, output + module.get("rename_suffix", ""))
+    return str(name).lower().replace(" ", "_")
+
+
+class Busters:
+    """One ligand graph, one receptor, many poses.
+
+    ``run`` calls one module on one pose and returns its results as the package would.
+    Poses given to one instance must share graph and atom order.
+    """
+
+    def __init__(
+        self, receptor: ReceptorView | None, true: Chem.Mol | None, threads: int = 0
+    ) -> None:
+        _package()
+        from posebusters.posebusters import module_dict
+
+        self._functions = module_dict
+        self._receptor = receptor
+        self._true = true
+        self._threads = threads
+        self._cache: dict[Any, Any] = {}
+        self._special: dict[str, Callable[..., Results]] = {
+            "loading": self._loading,
+            "inchi_convertible": self._inchi,
+            "distance_geometry": self._geometry,
+            "energy_ratio": self._energy,
+            "intermolecular_distance": self._distance,
+            "volume_overlap": self._overlap,
+        }
+
+    def run(self, module: dict[str, Any], pose: Chem.Mol) -> Results:
+        """Return the results of ``module`` for ``pose``; an empty dict if an input is missing."""
+        name, parameters = module["function"], module.get("parameters", {})
+        if name in self._special:
+            return self._special[name](pose, parameters)
+        function = self._functions[name]
+        given = {"mol_pred": pose, "mol_true": self._true, "mol_cond": None}
+        wanted = {key: given[key] for key in inspect.signature(function).parameters if key in given}
+        if any(value is None for value in wanted.values()):
+            return {}
+        return dict(function(**wanted, **parameters)["results"])
+
+    def _loading(self, pose: Chem.Mol, parameters: dict[str, Any]) -> Results:
+        return {
+            "mol_pred_loaded": True,
+            "mol_true_loaded": self._true is not None,
+            "mol_cond_loaded": self._receptor is not None,
+        }
+
+    def _inchi(self, pose: Chem.Mol, parameters: dict[str, Any]) -> Results:
+        if "inchi" not in self._cache:
+            self._cache["inchi"] = self._functions["inchi_convertible"](pose)["results"]
+        return dict(self._cache["inchi"])
+
+    def _geometry(self, pose: Chem.Mol, parameters: dict[str, Any]) -> Results:
+        if "bounds" not in self._cache:
+            first = self._functions["distance_geometry"](pose, **parameters)
+            if "details" not in first:  # one atom, or not sanitisable: nothing to reuse
+                return dict(first["results"])
+            self._cache["bounds"] = {kind: _pairs(t) for kind, t in first["details"].items()}
+        xyz = pose.GetConformer().GetPositions()
+        beyond = {
+            kind: _beyond(xyz, pairs, low, high, signed=kind != "angles")
+            for kind, (pairs, low, high) in self._cache["bounds"].items()
+        }
+        bond, angle = parameters["threshold_bad_bond_length"], parameters["threshold_bad_angle"]
+        return {
+            "bond_lengths_within_bounds": bool((np.abs(beyond["bonds"]) <= bond).all()),
+            "bond_angles_within_bounds": bool((beyond["angles"] <= angle).all()),
+            "no_internal_clash": bool((beyond["clash"] >= -parameters["threshold_clash"]).all()),
+        }
+
+    def _energy(self, pose: Chem.Mol, parameters: dict[str, Any]) -> Results:
+        from posebusters.modules.energy_ratio import UFFHasAllMoleculeParams
+        from posebusters.tools.inchi import get_inchi
+        from posebusters.tools.molecules import add_hydrogens_with_uff_positions
+
+        threshold = float(parameters["threshold_energy_ratio"])
+        full, _, observed = add_hydrogens_with_uff_positions(Chem.Mol(pose))
+        if "energy inchi" not in self._cache:
+            self._cache["energy inchi"] = get_inchi(full) if UFFHasAllMoleculeParams(full) else None
+        inchi = self._cache["energy inchi"]
+        if inchi is None:
+            return {"energy_ratio_passes": math.nan}
+        few = _ensemble(inchi, _FEW, self._threads)
+        if (
+            few is not None
+            and min(few) > _CLEARLY_POSITIVE
+            and observed / min(few) <= threshold / _MARGIN
+        ):
+            return {"mol_pred_energy": observed, "energy_ratio_passes": True}
+        many = _ensemble(inchi, parameters["ensemble_number_conformations"], self._threads)
+        mean = sum(many) / len(many) if many else math.nan
+        ratio = observed / (mean or 1e-10)
+        passes = ratio <= threshold if math.isfinite(ratio) else math.nan
+        return {"mol_pred_energy": observed, "energy_ratio": ratio, "energy_ratio_passes": passes}
+
+    def _distance(self, pose: Chem.Mol, parameters: dict[str, Any]) -> Results:
+        return self._near(pose, "intermolecular_distance", parameters, {
+            "not_too_far_away": False, "no_clashes": True,
+        })  # fmt: skip
+
+    def _overlap(self, pose: Chem.Mol, parameters: dict[str, Any]) -> Results:
+        return self._near(pose, "volume_overlap", parameters, {"no_volume_clash": True})
+
+    def _near(
+        self, pose: Chem.Mol, name: str, parameters: dict[str, Any], alone: Results
+    ) -> Results:
+        if self._receptor is None:
+            return {}
+        around = self._receptor.near(pose, tuple(parameters["ignore_types"]), _SEARCH)
+        if around is None:
+            return alone
+        return dict(self._functions[name](pose, around, **parameters)["results"])
+
+
+def _pairs(table: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    pairs = np.asarray(list(table["atom_pair"]), dtype=np.int64).reshape(-1, 2)
+    return pairs, table["lower_bound"].to_numpy(float), table["upper_bound"].to_numpy(float)
+
+
+def _beyond(
+    xyz: np.ndarray, pairs: np.ndarray, low: np.ndarray, high: np.ndarray, signed: bool
+) -> np.ndarray:
+    """Relative distance outside the bounds: negative below, positive above, 0 within."""
+    length = np.linalg.norm(xyz[pairs[:, 0]] - xyz[pairs[:, 1]], axis=1)
+    below = np.where(length < low, (length - low) / low, 0.0)
+    beyond = np.where(length > high, (length - high) / high, below)
+    return beyond if signed else np.abs(beyond)
+
+
+@lru_cache(maxsize=256)
+def _ensemble(inchi: str, count: int, threads: int) -> tuple[float, ...] | None:
+    """Energies of ``count`` minimised conformers as the package makes them; None if it cannot."""
+    from posebusters.modules.energy_ratio import MolFromInchi, new_conformation
+
+    try:
+        made = new_conformation(MolFromInchi(inchi), count, threads)
+    except (AssertionError, RuntimeError, ValueError):
+        return None
+    return tuple(float(energy) for energy in made["energies"])
