@@ -18,7 +18,26 @@ MIN_RADIUS = 3.0
 MAX_RADIUS = 6.4
 APOLAR_ELEMENTS = ("C", "S", "Se")
 MIN_SPHERES = 12
-BURIAL_CUTOFF = 10.0
+BACKBONE = ("N", "CA", "C", "O")
+ALIPHATIC = ("LEU", "ILE", "VAL", "MET", "ALA", "PRO", "CYS")
+CATIONIC = ("LYS", "ARG")
+POLAR = ("SER", "THR", "ASN", "GLN", "GLY")
+# Logistic regression "a ligand atom within 2.5 Å of the sphere" against "none within 3.5 to 6 Å",
+# fitted by workflows/pockets/fit.py to 500 complexes of the training set (docs/pockets.md).
+FEATURES = {
+    "spheres within 4": 0.07385,
+    "spheres within 6": 0.01085,
+    "mean radius within 6": 0.7345,
+    "mean apolar contacts within 6": 0.2375,
+    "atoms within 6": -0.02404,
+    "atoms within 10": 0.01825,
+    "openness within 10": 3.543,
+    "aliphatic side-chain atoms within 6": 0.06475,
+    "cationic side-chain atoms within 6": -0.02948,
+    "polar side-chain atoms within 6": -0.02094,
+    "hetero atoms within 6, at most 3": 0.6874,
+}
+INTERCEPT = -9.318
 DENSITY_WIDTH = 3.5
 SEPARATION = 7.0
 ATOM_RADIUS = 1.7
@@ -107,13 +126,54 @@ def find_cavities(protein: Protein, limit: int = 20) -> list[Cavity]:
     return cavities
 
 
-def _sphere_weights(protein: Protein, spheres: AlphaSpheres) -> np.ndarray:
-    """Return (spheres,) how much each sphere looks like the inside of a ligand site."""
-    tree = cKDTree(protein.coords)
-    burial = tree.query_ball_point(spheres.centers, BURIAL_CUTOFF, return_length=True)
+def sphere_features(protein: Protein, spheres: AlphaSpheres) -> np.ndarray:
+    """Return (spheres, features) what surrounds each sphere, columns as in `FEATURES`."""
+    count = len(spheres.centers)
+    coords = protein.coords.astype(np.float64)
+    tree = cKDTree(spheres.centers)
+
+    pairs = tree.sparse_distance_matrix(cKDTree(coords), 10.0, output_type="coo_matrix")
+    sphere, atom, distance = pairs.row, pairs.col, pairs.data
+    atoms_10 = np.bincount(sphere, minlength=count)
+    # The mean unit vector towards the atoms is short where they stand on all sides.
+    total = np.zeros((count, 3))
+    for axis in range(3):
+        offset = (coords[atom, axis] - spheres.centers[sphere, axis]) / distance
+        total[:, axis] = np.bincount(sphere, offset, minlength=count)
+    close = distance < 6.0
+    sphere, atom = sphere[close], atom[close]
+    side_chain = ~np.isin(protein.atom_names, BACKBONE)
+
+    def near(names: tuple[str, ...]) -> np.ndarray:
+        wanted = side_chain & np.isin(protein.residue_names, names)
+        return np.bincount(sphere[wanted[atom]], minlength=count)
+
     apolar = np.isin(protein.elements, APOLAR_ELEMENTS)[spheres.atoms].sum(1)
-    depth = np.clip((burial - 100.0) / 100.0, 0.02, 2.0)
-    return depth**2 * (1.0 + 0.5 * (apolar >= 3))
+    mates = tree.sparse_distance_matrix(tree, 6.0, output_type="coo_matrix")
+    spheres_6 = np.bincount(mates.row, minlength=count)  # at least the sphere itself
+    columns = (
+        np.bincount(mates.row[mates.data < 4.0], minlength=count),
+        spheres_6,
+        np.bincount(mates.row, spheres.radii[mates.col], minlength=count) / spheres_6,
+        np.bincount(mates.row, apolar[mates.col], minlength=count) / spheres_6,
+        np.bincount(sphere, minlength=count),
+        atoms_10,
+        np.linalg.norm(total, axis=1) / np.maximum(atoms_10, 1),
+        near(ALIPHATIC),
+        near(CATIONIC),
+        near(POLAR),
+        np.minimum(np.bincount(sphere[protein.hetero[atom]], minlength=count), 3),
+    )
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _sphere_weights(protein: Protein, spheres: AlphaSpheres) -> np.ndarray:
+    """Return (spheres,) the squared probability that a ligand atom is where the sphere is.
+
+    Squaring favours a few likely spheres over many doubtful ones when they are summed.
+    """
+    logit = sphere_features(protein, spheres) @ np.array(list(FEATURES.values())) + INTERCEPT
+    return 1.0 / (1.0 + np.exp(-logit)) ** 2
 
 
 def _peaks(centers: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
