@@ -30,7 +30,8 @@ COMMANDS = {
         "molgen.cli.generate:command", "Dock ligands into a protein: ranked, checked poses."
     ),
     "evaluate": Entry(
-        "molgen.cli.evaluate:command", "Compare poses with reference ligands: RMSD, validity, joint."
+        "molgen.cli.evaluate:command",
+        "Compare poses with reference ligands: RMSD, validity, joint.",
     ),
     "preprocess": Entry(
         "molgen.cli.preprocess:command", "Turn a folder of complexes into a training store."

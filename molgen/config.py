@@ -105,7 +105,7 @@ def merge(base: Mapping, overrides: Mapping) -> dict[str, Any]:
     return merged
 
 
-def build(cls: type[T], values: Mapping, path: str = "") -> T:
+def build(cls: type[T], values: Any, path: str = "") -> T:
     """Return a ``cls`` made from ``values``; keys that are left out keep their defaults.
 
     Args:

@@ -1,0 +1,160 @@
+"""The command `molgen`: help, exit codes, one-line errors, suggestions."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import warnings
+
+import click
+import pytest
+from click.testing import CliRunner
+from molgen.cli import options
+from molgen.cli.main import COMMANDS, CommandTable, Entry, cli
+
+import molgen
+from molgen.errors import InputError, MolgenWarning, OutputError
+
+
+@click.group(cls=CommandTable, table={})
+def table() -> None:
+    """A group with commands that end in every possible way."""
+
+
+@click.command()
+@click.argument("ending")
+@click.pass_context
+def end(ctx: click.Context, ending: str) -> int | None:
+    match ending:
+        case "input":
+            raise InputError("file.pdb: not a structure,\n  expected PDB or mmCIF")
+        case "output":
+            raise OutputError("out: not empty")
+        case "bug":
+            raise ZeroDivisionError("a bug")
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "partial":
+            ctx.exit(3)
+        case "returned":
+            return 3
+        case "warning":
+            warnings.warn("two waters\nwere dropped", MolgenWarning, stacklevel=1)
+    return None
+
+
+end_module = sys.modules[__name__]
+
+
+@pytest.fixture
+def run(monkeypatch):
+    monkeypatch.setitem(sys.modules, "molgen_test_commands", end_module)
+    monkeypatch.setattr(table, "table", {"end": Entry("molgen_test_commands:end", "End somehow.")})
+    return lambda *args: CliRunner().invoke(table, list(args))
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [("well", 0), ("input", 2), ("output", 2), ("interrupt", 130), ("partial", 3), ("returned", 3)],
+)
+def test_exit_codes(run, ending, code):
+    assert run("end", ending).exit_code == code
+
+
+def test_an_expected_failure_is_one_line_on_stderr(run):
+    result = run("end", "input")
+    expected = "molgen: error: file.pdb: not a structure, expected PDB or mmCIF\n"
+    assert (result.stdout, result.stderr) == ("", expected)
+
+
+def test_a_warning_of_ours_is_one_line_and_others_pass(run):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        result = run("end", "warning")
+    assert result.stderr == "molgen: warning: two waters were dropped\n"
+
+
+def test_a_bug_keeps_its_exception(run):
+    result = run("end", "bug")
+    assert isinstance(result.exception, ZeroDivisionError) and result.exit_code == 1
+
+
+def test_unknown_commands_suggest_the_nearest():
+    result = CliRunner().invoke(cli, ["genrate"])
+    assert result.exit_code == 2
+    assert "no command 'genrate' (did you mean 'generate'?)" in result.stderr
+
+
+def test_unknown_options_are_wrong_usage():
+    assert CliRunner().invoke(cli, ["--nonsense"]).exit_code == 2
+
+
+def test_version():
+    result = CliRunner().invoke(cli, ["--version"])
+    assert result.exit_code == 0 and molgen.__version__ in result.stdout
+
+
+def test_help_lists_every_command_with_its_line():
+    result = CliRunner().invoke(cli, ["--help"])
+    assert result.exit_code == 0
+    for name, entry in COMMANDS.items():
+        assert name in result.stdout and entry.summary in result.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_shows_help_and_documents_its_options(name):
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0, result.output
+    command = cli.get_command(click.Context(cli), name)
+    assert command.help
+    assert not [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_imports_no_heavy_library(arguments):
+    code = (
+        "import sys\n"
+        "from molgen.cli.main import cli\n"
+        "try:\n"
+        f"    cli({arguments!r})\n"
+        "finally:\n"
+        "    heavy = {'torch', 'rdkit', 'numpy', 'scipy', 'pandas', 'numba', 'gemmi', 'Bio'}\n"
+        "    print('HEAVY', sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.splitlines()[-1] == "HEAVY []"
+
+
+def test_given_keeps_what_the_user_said():
+    values = options.given(seed=0, device=None, search__rounds=4, force=False)
+    assert values == {"seed": 0, "search.rounds": 4, "force": False}
+
+
+def test_shared_options_default_to_nothing():
+    @click.command()
+    @options.out(required=False)
+    @options.seed
+    @options.device
+    @options.as_json
+    @options.resume
+    @options.force
+    @options.config
+    @options.quiet
+    def command(**values):
+        options.print_json(options.given(**values))
+
+    off = {"as_json": False, "resume": False, "force": False, "quiet": False}
+    assert json.loads(CliRunner().invoke(command, []).stdout) == off
+    assert CliRunner().invoke(command, ["--seed", "-1"]).exit_code == 2
+    assert json.loads(CliRunner().invoke(command, ["--out", "x"]).stdout) == {"out": "x", **off}
+
+
+def test_progress_is_for_terminals_only(monkeypatch):
+    monkeypatch.setattr("os.isatty", lambda fd: True)
+    assert options.show_progress(quiet=False)
+    assert not options.show_progress(quiet=True)
+    assert not options.show_progress(quiet=False, as_json=True)
+    monkeypatch.setattr("os.isatty", lambda fd: False)
+    assert not options.show_progress(quiet=False)
