@@ -24,12 +24,14 @@ from typing import Any
 
 import numpy as np
 from rdkit import Chem
+from scipy.spatial.distance import cdist
 
 from molgen.errors import DependencyError
 from molgen.scoring.receptor import ReceptorView
 
 _SEARCH = 8.0  # Å; the package looks 6 Å from heavy atoms and 4.8 Å from hydrogens
-_FEW = 4  # conformers of the quick energy verdict
+_PACKAGE_SEARCH = 6.0  # Å, the package's default where its configuration says nothing
+_FEW = 2  # conformers of the quick energy verdict
 _MARGIN = 10.0  # how far below the threshold a pose must be for the quick verdict
 _CLEARLY_POSITIVE = 5.0  # kcal/mol
 
@@ -62,7 +64,9 @@ def modules(config: str) -> tuple[dict[str, Any], ...]:
 
     _package()
     text = resources.files("posebusters").joinpath(f"config/{config}.yml").read_text("utf-8")
-    return tuple(yaml.safe_load(text)["modules"])
+    # "redock" lists the internal energy twice, once without an output
+    found = yaml.safe_load(text)["modules"]
+    return tuple(module for module in found if module.get("chosen_binary_test_output"))
 
 
 def column(module: dict[str, Any], output: str) -> str:
@@ -141,24 +145,29 @@ class Busters:
         }
 
     def _energy(self, pose: Chem.Mol, parameters: dict[str, Any]) -> Results:
-        from posebusters.modules.energy_ratio import UFFHasAllMoleculeParams
         from posebusters.tools.inchi import get_inchi
-        from posebusters.tools.molecules import add_hydrogens_with_uff_positions
+        from posebusters.tools.molecules import add_hydrogens_with_uff_positions, hydrate_radicals
+        from rdkit.Chem.rdForceFieldHelpers import (
+            UFFGetMoleculeForceField,
+            UFFHasAllMoleculeParams,
+        )
 
         threshold = float(parameters["threshold_energy_ratio"])
-        full, _, observed = add_hydrogens_with_uff_positions(Chem.Mol(pose))
         if "energy inchi" not in self._cache:
-            self._cache["energy inchi"] = get_inchi(full) if UFFHasAllMoleculeParams(full) else None
+            full = Chem.AddHs(hydrate_radicals(Chem.Mol(pose)))
+            typed = UFFHasAllMoleculeParams(full)
+            self._cache["energy inchi"] = get_inchi(full) if typed else None
         inchi = self._cache["energy inchi"]
         if inchi is None:
             return {"energy_ratio_passes": math.nan}
         few = _ensemble(inchi, _FEW, self._threads)
-        if (
-            few is not None
-            and min(few) > _CLEARLY_POSITIVE
-            and observed / min(few) <= threshold / _MARGIN
-        ):
-            return {"mol_pred_energy": observed, "energy_ratio_passes": True}
+        if few is not None and min(few) > _CLEARLY_POSITIVE:
+            # placing hydrogens better can only lower the energy, so the upper bound decides
+            full = Chem.AddHs(hydrate_radicals(Chem.Mol(pose)), addCoords=True)
+            highest = UFFGetMoleculeForceField(full, confId=0).CalcEnergy()
+            if highest / min(few) <= threshold / _MARGIN:
+                return {"energy_ratio_passes": True}
+        _, _, observed = add_hydrogens_with_uff_positions(Chem.Mol(pose))
         many = _ensemble(inchi, parameters["ensemble_number_conformations"], self._threads)
         mean = sum(many) / len(many) if many else math.nan
         ratio = observed / (mean or 1e-10)
@@ -166,22 +175,37 @@ class Busters:
         return {"mol_pred_energy": observed, "energy_ratio": ratio, "energy_ratio_passes": passes}
 
     def _distance(self, pose: Chem.Mol, parameters: dict[str, Any]) -> Results:
-        return self._near(pose, "intermolecular_distance", parameters, {
-            "not_too_far_away": False, "no_clashes": True,
-        })  # fmt: skip
+        around = self._around(pose, parameters)
+        if around is None:
+            return {"not_too_far_away": False, "no_clashes": True}
+        heavy = [atom.GetAtomicNum() != 1 for atom in pose.GetAtoms()]
+        mine, theirs = (m.GetConformer().GetPositions() for m in (pose, around))
+        gaps = cdist(mine[heavy], theirs)
+        near = gaps.min(axis=0) <= parameters.get("search_distance", _PACKAGE_SEARCH)
+        gaps = gaps[:, near]
+        kind = parameters["radius_type"]
+        touch = _radii(pose, kind)[heavy][:, None] + _radii(around, kind)[near][None, :]
+        limit = parameters["clash_cutoff"] * parameters["radius_scale"]
+        return {
+            "not_too_far_away": bool(gaps.size and gaps.min() <= parameters["max_distance"]),
+            "no_clashes": not (gaps < limit * touch).any(),
+        }
 
     def _overlap(self, pose: Chem.Mol, parameters: dict[str, Any]) -> Results:
-        return self._near(pose, "volume_overlap", parameters, {"no_volume_clash": True})
-
-    def _near(
-        self, pose: Chem.Mol, name: str, parameters: dict[str, Any], alone: Results
-    ) -> Results:
-        if self._receptor is None:
-            return {}
-        around = self._receptor.near(pose, tuple(parameters["ignore_types"]), _SEARCH)
+        around = self._around(pose, parameters)
         if around is None:
-            return alone
-        return dict(self._functions[name](pose, around, **parameters)["results"])
+            return {"no_volume_clash": True}
+        return dict(self._functions["volume_overlap"](pose, around, **parameters)["results"])
+
+    def _around(self, pose: Chem.Mol, parameters: dict[str, Any]) -> Chem.Mol | None:
+        assert self._receptor is not None, "modules with a receptor are left out without one"
+        return self._receptor.near(pose, tuple(parameters["ignore_types"]), _SEARCH)
+
+
+def _radii(mol: Chem.Mol, kind: str) -> np.ndarray:
+    table = Chem.GetPeriodicTable()
+    radius = {"vdw": table.GetRvdw, "covalent": table.GetRcovalent}[kind]
+    return np.asarray([radius(atom.GetAtomicNum()) for atom in mol.GetAtoms()])
 
 
 def _pairs(table: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -65,7 +65,7 @@ def receptor_view(
             return _from_pdb(path, points, cutoff)
         from molgen.io import read_protein
 
-        protein = read_protein(path)
+        return _from_protein(read_protein(path), points, cutoff)
     return _from_protein(protein, points, cutoff)
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rdkit import Chem, RDLogger, rdBase
+import numpy as np
+from rdkit import Chem, rdBase
 
 from molgen.errors import LigandError
 from molgen.scoring import busters
@@ -79,17 +80,19 @@ def check_poses(
     true = true.mol if isinstance(true, Ligand) else true
     config = "dock" if true is None else "redock"
     modules = [m for m in busters.modules(config) if m["function"] not in ("rmsd", "sucos")]
-    usable = [_problem(mol) is None for mol in mols]
-    poses = [mol for mol, good in zip(mols, usable, strict=True) if good]
+    problems = [_problem(mol) for mol in mols]
+    poses = [mol for mol, problem in zip(mols, problems, strict=True) if not problem]
     with _quiet():
         view = receptor_view(protein, poses) if protein is not None and poses else None
         if view is None:
             modules = [m for m in modules if not _needs_receptor(m)]
         judges: dict[tuple, busters.Busters] = {}
         verdicts = []
-        for mol, good in zip(mols, usable, strict=True):
-            if not good:
-                verdicts.append(Validity(False, ("loading",), {"loading": False}, _problem(mol)))
+        for mol, problem in zip(mols, problems, strict=True):
+            if problem:
+                verdicts.append(
+                    Validity(False, ("mol_pred_loaded",), {"mol_pred_loaded": False}, problem)
+                )
                 continue
             key = _graph_key(mol)
             if key not in judges:
@@ -166,10 +169,8 @@ def _open_stereo(mol: Chem.Mol) -> bool:
     return any(info.specified == Chem.StereoSpecified.Unspecified for info in found)
 
 
-def _problem(mol: Chem.Mol | None) -> str | None:
-    """Return why a pose cannot be checked at all, or None."""
-    import numpy as np
-
+def _problem(mol: Chem.Mol | None) -> str:
+    """Return why a pose cannot be checked at all, or ""."""
     if mol is None:
         return "no molecule"
     if not isinstance(mol, Chem.Mol):
@@ -180,7 +181,7 @@ def _problem(mol: Chem.Mol | None) -> str | None:
         return "no coordinates"
     if not np.isfinite(mol.GetConformer().GetPositions()).all():
         return "coordinates hold NaN or infinity"
-    return None
+    return ""
 
 
 def _needs_receptor(module: dict[str, Any]) -> bool:
