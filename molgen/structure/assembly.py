@@ -20,6 +20,7 @@ class HeteroGroup:
         atoms: indices into the atoms of the `Structure`.
         bonds: (name, name, order) from the file's ``_chem_comp_bond`` (order 1, 2, 3; aromatic
             bonds as the file's Kekulé orders), empty when the file has no such table.
+        charges: (name, formal charge) of the atoms that the same table gives a charge.
         is_ligand: whether it may be the co-crystal ligand (organic, not an additive, sugar of a
             glycan or a common cofactor).
         covalent: whether an atom of it is bonded to the polymer.
@@ -29,6 +30,7 @@ class HeteroGroup:
     code: str
     atoms: np.ndarray
     bonds: tuple[tuple[str, str, int], ...] = ()
+    charges: tuple[tuple[str, int], ...] = ()
     is_ligand: bool = False
     covalent: bool = False
 

@@ -1,0 +1,1 @@
+"""Chemical component codes and their SMILES (wwPDB dictionary data, public domain)."""

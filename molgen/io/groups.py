@@ -1,0 +1,197 @@
+"""Finding the metals, cofactors and ligands of a structure, and which may be the ligand."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from molgen.errors import LigandError
+from molgen.io.atom_table import ParsedFile
+from molgen.structure.assembly import HeteroGroup, Structure
+from molgen.structure.protein import Protein
+from molgen.structure.vocabulary import ADDITIVES, COFACTORS, METALS, SUGARS
+
+COVALENT_CUTOFF = 1.9
+"""Distance in Å below which two non-metal heavy atoms of different residues are bonded."""
+
+MIN_LIGAND_ATOMS = 6
+"""Heavy atoms a co-crystal ligand has at least."""
+
+
+def find_groups(protein: Protein, parsed: ParsedFile) -> tuple[tuple[HeteroGroup, ...], list[str]]:
+    """Return the hetero groups in file order with their roles, and notes about them."""
+    groups = [
+        HeteroGroup(
+            residue=residue,
+            code=code,
+            atoms=np.arange(atoms.start, atoms.stop),
+            bonds=parsed.bonds.get(code, ()),
+            charges=parsed.charges.get(code, ()),
+        )
+        for residue, code, atoms in protein.residues()
+        if protein.hetero[atoms.start]
+    ]
+    if not groups:
+        return (), []
+    bonded, neighbours = _bonds_between(protein, groups, parsed)
+    anchored = _reachable(bonded, neighbours)
+    notes: list[str] = []
+    typed = []
+    for index, group in enumerate(groups):
+        candidate = _is_candidate(protein, group)
+        if group.code in SUGARS and index in anchored:
+            candidate = False
+        joined = sorted(neighbours[index])
+        if candidate and joined and group.code not in SUGARS and index not in bonded:
+            notes.append(f"{group} is bonded to {groups[joined[0]]}: a part of a larger ligand")
+        candidate = candidate and not joined
+        typed.append(replace(group, is_ligand=candidate, covalent=index in bonded))
+    typed, more = _fall_back_to_cofactor(protein, typed)
+    return tuple(typed), notes + more
+
+
+def _is_candidate(protein: Protein, group: HeteroGroup) -> bool:
+    """Return whether a group could be a drug-like ligand by what it is made of."""
+    return group.code not in ADDITIVES | COFACTORS and _is_organic(protein, group)
+
+
+def _is_organic(protein: Protein, group: HeteroGroup) -> bool:
+    elements = set(protein.elements[group.atoms].tolist())
+    return len(group.atoms) >= MIN_LIGAND_ATOMS and "C" in elements and not elements & METALS
+
+
+def _fall_back_to_cofactor(
+    protein: Protein, groups: list[HeteroGroup]
+) -> tuple[list[HeteroGroup], list[str]]:
+    if any(group.is_ligand for group in groups):
+        return groups, []
+    allowed = [
+        group.code in COFACTORS and _is_organic(protein, group) and not group.covalent
+        for group in groups
+    ]
+    if not any(allowed):
+        return groups, []
+    codes = sorted({g.code for g, ok in zip(groups, allowed, strict=True) if ok})
+    return [replace(g, is_ligand=ok) for g, ok in zip(groups, allowed, strict=True)], [
+        f"no other ligand found: cofactor {', '.join(codes)} may serve as the co-crystal ligand"
+    ]
+
+
+def _bonds_between(
+    protein: Protein, groups: list[HeteroGroup], parsed: ParsedFile
+) -> tuple[set[int], dict[int, set[int]]]:
+    """Return the groups bonded to the polymer, and for each group those it is bonded to."""
+    owner = np.full(len(protein), -1)
+    for index, group in enumerate(groups):
+        owner[group.atoms] = index
+    bonded: set[int] = set()
+    neighbours: dict[int, set[int]] = {index: set() for index in range(len(groups))}
+
+    def join(first: int, second: int) -> None:
+        a, b = int(owner[first]), int(owner[second])
+        if a == b:
+            return
+        if a == -1 or b == -1:
+            bonded.add(max(a, b))
+        else:
+            neighbours[a].add(b)
+            neighbours[b].add(a)
+
+    usable = ~np.isin(protein.elements, sorted(METALS))
+    multi = np.zeros(len(protein), dtype=bool)
+    for group in groups:
+        if len(group.atoms) > 1:
+            multi[group.atoms] = True
+    mine = np.flatnonzero(multi & usable)
+    if len(mine):
+        polymer = np.flatnonzero(~protein.hetero & usable)
+        near = cKDTree(protein.coords[polymer]).query_ball_point(
+            protein.coords[mine], COVALENT_CUTOFF
+        )
+        for atom, others in zip(mine, near, strict=True):
+            for other in others:
+                join(atom, polymer[other])
+        close: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for i, j in cKDTree(protein.coords[mine]).query_pairs(COVALENT_CUTOFF):
+            first, second = mine[i], mine[j]
+            if owner[first] != owner[second]:
+                key = (min(owner[first], owner[second]), max(owner[first], owner[second]))
+                close.setdefault(key, []).append((first, second))
+        for contacts in close.values():
+            # More contacts than a linkage has: two groups that overlap, not a bond.
+            if len(contacts) <= 2:
+                join(*contacts[0])
+    if parsed.links:
+        _join_declared(protein, parsed, join, usable)
+    return bonded, neighbours
+
+
+def _join_declared(protein: Protein, parsed: ParsedFile, join, usable: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+    where = {
+        (str(c), int(n), str(i), str(a)): index
+        for index, (c, n, i, a) in enumerate(
+            zip(
+                protein.chains,
+                protein.residue_numbers,
+                protein.insertion_codes,
+                protein.atom_names,
+                strict=True,
+            )
+        )
+    }
+    for first, second in parsed.links:
+        a, b = where.get(first), where.get(second)
+        if a is not None and b is not None and usable[a] and usable[b]:
+            join(a, b)
+
+
+def _reachable(bonded: set[int], neighbours: dict[int, set[int]]) -> set[int]:
+    """Return the groups tied to the polymer directly or through other groups."""
+    reached, queue = set(bonded), list(bonded)
+    while queue:
+        for other in neighbours[queue.pop()] - reached:
+            reached.add(other)
+            queue.append(other)
+    return reached
+
+
+_SPEC = re.compile(
+    r"^(?:(?P<code>[A-Za-z0-9+-]{1,5}):)?(?P<chain>[^:]*):(?P<number>-?\d+)(?P<icode>[A-Za-z]?)$"
+)
+
+
+def find_group(structure: Structure, text: str) -> HeteroGroup:
+    """Return the group meant by ``CODE``, ``CODE:CHAIN:NUM`` or ``CHAIN:NUM``.
+
+    A code that several groups carry means the first in the file.
+
+    Raises:
+        LigandError: no group fits; the message lists the groups there are.
+    """
+    wanted = text.strip()
+    match = _SPEC.match(wanted)
+    for group in structure.groups:
+        if match is None:
+            if group.code.upper() == wanted.upper():
+                return group
+            continue
+        residue = group.residue
+        here = (residue.chain, residue.number, residue.insertion_code)
+        there = (match["chain"], int(match["number"]), match["icode"])
+        if here == there and (match["code"] or group.code).upper() == group.code.upper():
+            return group
+    raise LigandError(
+        f"{structure.name}: no group {wanted!r}; expected CODE, CODE:CHAIN:NUM or CHAIN:NUM of "
+        f"one of: {list_groups(structure)}"
+    )
+
+
+def list_groups(structure: Structure) -> str:
+    """Return the groups as ``CODE:CHAIN:NUM`` text for messages."""
+    shown = [f"{group.code}:{group.residue}" for group in structure.groups]
+    if not shown:
+        return "none (the file has no hetero groups)"
+    return ", ".join(shown[:20]) + (f" and {len(shown) - 20} more" if len(shown) > 20 else "")

@@ -1,0 +1,275 @@
+"""Reading one ligand from SMILES, SDF, MOL, MOL2 or a .smi file as a graph of heavy atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rdkit import Chem
+
+from molgen.errors import LigandError
+from molgen.io.paths import file_stem, file_suffix, read_text
+from molgen.io.rdkit_log import quiet_rdkit, rdkit_complaint
+from molgen.structure.ligand import Ligand
+from molgen.structure.vocabulary import LIGAND_ELEMENTS
+
+MAX_TESTED_ATOMS = 100
+"""Heavy atoms above which docking is slow and untested; such a ligand carries a note."""
+
+RECORD_SUFFIXES = (".sdf", ".sd", ".mol", ".mol2")
+SMILES_SUFFIXES = (".smi", ".smiles", ".ism")
+LIGAND_SUFFIXES = RECORD_SUFFIXES + SMILES_SUFFIXES
+
+_MOL2_HEAD = "@<TRIPOS>MOLECULE"
+
+
+def read_ligand(source: str | Path) -> Ligand:
+    """Return the ligand in a file (first record) or in a SMILES string.
+
+    An SDF that RDKit refuses is replaced by the MOL2 of the same name beside it, if there is
+    one, as in PDBBind; the notes say so. Salts are cut to the largest fragment, hydrogens
+    removed, stereo taken from 3D coordinates where there are any.
+
+    Raises:
+        LigandError: neither a readable file nor a SMILES; names the file and RDKit's reason.
+    """
+    path = _existing_file(source)
+    if path is None:
+        return _ligand_from_text(str(source))
+    suffix = file_suffix(path)
+    if suffix in SMILES_SUFFIXES:
+        lines = smiles_lines(read_text(path, LigandError))
+        if not lines:
+            raise LigandError(f"{path}: holds no SMILES")
+        ligand = ligand_from_smiles(lines[0], where=str(path), name=file_stem(path))
+        return _note_others(ligand, path, len(lines))
+    if suffix in RECORD_SUFFIXES:
+        return _read_record_file(path, suffix)
+    raise LigandError(
+        f"{path}: {suffix or 'no'} suffix is not a ligand format; expected one of "
+        f"{', '.join(LIGAND_SUFFIXES)} or a SMILES string"
+    )
+
+
+def _existing_file(source: str | Path) -> Path | None:
+    """Return the path meant by ``source``; None when it must be read as SMILES."""
+    if isinstance(source, Path):
+        return source
+    if not source.strip():
+        raise LigandError("ligand is empty; expected a file or a SMILES string")
+    path = Path(source)
+    try:
+        exists = path.exists()
+    except (OSError, ValueError):  # too long for a path, or holds NUL
+        return None
+    # "C" or "CCO" may be the name of something in the working folder: a SMILES goes first there.
+    if exists and file_suffix(path) not in LIGAND_SUFFIXES and _parses(source):
+        return None
+    return path if exists else None
+
+
+def _parses(text: str) -> bool:
+    with quiet_rdkit():
+        return Chem.MolFromSmiles(text) is not None
+
+
+def _ligand_from_text(text: str) -> Ligand:
+    try:
+        return ligand_from_smiles(text, where=_shorten(text))
+    except LigandError as problem:
+        if _parses(text.split()[0]):
+            raise
+        if file_suffix(Path(text.replace("\0", ""))) in LIGAND_SUFFIXES:
+            raise LigandError(f"{_shorten(text)}: no such file (and not a SMILES)") from None
+        raise LigandError(
+            f"{_shorten(text)!r} is neither an existing ligand file nor a valid SMILES ({problem})"
+        ) from None
+
+
+def _shorten(text: str) -> str:
+    plain = "".join(c if c.isprintable() else "?" for c in text)
+    return plain if len(plain) <= 80 else plain[:77] + "..."
+
+
+def smiles_lines(text: str) -> list[str]:
+    """Return the SMILES lines of a .smi file without blanks, comments and a header line."""
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if lines and lines[0].replace(",", " ").split()[0].lower() in ("smiles", "smile"):
+        lines = lines[1:]
+    return lines
+
+
+def ligand_from_smiles(text: str, *, where: str, name: str = "") -> Ligand:
+    """Return the ligand of ``SMILES [name]``; ``where`` is named in errors.
+
+    Raises:
+        LigandError: RDKit refuses the SMILES, or it holds no usable atom.
+    """
+    parts = text.strip().split(None, 1)
+    if not parts:
+        raise LigandError(f"{where}: SMILES is empty")
+    label = parts[1].strip() if len(parts) > 1 else name or "ligand"
+    if label.startswith("|"):  # CXSMILES extension, not a title
+        label = name or "ligand"
+    with quiet_rdkit():
+        mol = Chem.MolFromSmiles(parts[0])
+    if mol is None:
+        reason = rdkit_complaint(lambda: Chem.MolFromSmiles(parts[0]))
+        raise LigandError(f"{where}: {reason or 'RDKit cannot read the SMILES'}")
+    return finish_ligand(mol, name=label, where=where)
+
+
+def _read_record_file(path: Path, suffix: str) -> Ligand:
+    mol2 = suffix == ".mol2"
+    try:
+        records = split_records(read_text(path, LigandError), mol2)
+        if not records:
+            raise LigandError(f"{path}: holds no molecule")
+        ligand = ligand_from_record(records[0], where=str(path), name=file_stem(path), mol2=mol2)
+        return _note_others(ligand, path, len(records))
+    except LigandError as problem:
+        # The plain sibling name also serves "x.sdf.gz".
+        sibling = path.with_name(f"{file_stem(path)}.mol2")
+        if mol2 or not sibling.is_file():
+            raise
+        try:
+            ligand = _read_record_file(sibling, ".mol2")
+        except LigandError as second:
+            raise LigandError(f"{problem}; and {second}") from None
+        note = f"{path.name} could not be used ({_reason(problem, path)}); read {sibling.name}"
+        return replace(ligand, notes=(note, *ligand.notes))
+
+
+def _reason(problem: LigandError, path: Path) -> str:
+    return str(problem).removeprefix(f"{path}: ")
+
+
+def _note_others(ligand: Ligand, path: Path, number: int) -> Ligand:
+    if number < 2:
+        return ligand
+    note = f"{path.name} holds {number} molecules; the first was read"
+    return replace(ligand, notes=(*ligand.notes, note))
+
+
+def split_records(text: str, mol2: bool) -> list[str]:
+    """Return the mol blocks (with their data) of an SDF, or the molecules of a MOL2 file."""
+    if mol2:
+        return [_MOL2_HEAD + part for part in text.split(_MOL2_HEAD)[1:]]
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    records, lines = [], []
+    for line in text.split("\n"):
+        if line.startswith("$$$$"):
+            records.append("\n".join(lines))
+            lines = []
+        else:
+            lines.append(line)
+    if any(line.strip() for line in lines):
+        records.append("\n".join(lines))
+    return records
+
+
+def ligand_from_record(record: str, *, where: str, name: str = "", mol2: bool = False) -> Ligand:
+    """Return the ligand of one SDF or MOL2 record.
+
+    Raises:
+        LigandError: RDKit refuses the record; the message carries its reason.
+    """
+    parse: Callable[[], Chem.Mol | None]
+    if mol2:
+        parse = lambda: Chem.MolFromMol2Block(record, removeHs=False)  # noqa: E731
+    else:
+        parse = lambda: Chem.MolFromMolBlock(record, removeHs=False)  # noqa: E731
+    with quiet_rdkit():
+        mol = parse()
+    if mol is None:
+        reason = rdkit_complaint(parse)
+        if _holds_bad_number(record):
+            reason = f"coordinates hold NaN, infinity or no number; {reason}"
+        raise LigandError(f"{where}: {reason or 'RDKit cannot read the record'}")
+    title = mol.GetProp("_Name").strip() if mol.HasProp("_Name") else ""
+    return finish_ligand(mol, name=title if title not in ("", "*****") else name, where=where)
+
+
+def _holds_bad_number(record: str) -> bool:
+    words = record.lower().split()
+    return any(word.lstrip("-+") in ("nan", "inf", "infinity") or "****" in word for word in words)
+
+
+def finish_ligand(mol: Chem.Mol, *, name: str, where: str) -> Ligand:
+    """Return a `Ligand` of a sanitised molecule: one fragment, no hydrogens, stereo from 3D.
+
+    Raises:
+        LigandError: no heavy atom, a dummy or query atom, or coordinates that are not finite.
+    """
+    name = name or "ligand"
+    notes: list[str] = []
+    if not mol.GetNumHeavyAtoms():
+        raise LigandError(f"{where}: ligand has no heavy atoms")
+    mol = _keep_usable_conformer(mol, where, notes)
+    if mol.GetNumConformers():
+        Chem.AssignStereochemistryFrom3D(mol)
+    mol = _largest_fragment(mol, notes)
+    for atom in mol.GetAtoms():
+        if atom.GetAtomicNum() == 0:
+            raise LigandError(
+                f"{where}: atom {atom.GetIdx() + 1} ({atom.GetSymbol()}) is of unknown element; "
+                "expected a complete molecule"
+            )
+    try:
+        with quiet_rdkit():
+            mol = Chem.RemoveAllHs(mol)
+            Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
+    except (Chem.MolSanitizeException, ValueError) as problem:
+        raise LigandError(f"{where}: hydrogens cannot be removed ({problem})") from None
+    _note_limits(mol, notes)
+    for prop in mol.GetPropNames(includePrivate=False):
+        mol.ClearProp(prop)
+    mol.SetProp("_Name", name)
+    return Ligand(name, mol, tuple(notes))
+
+
+def _keep_usable_conformer(mol: Chem.Mol, where: str, notes: list[str]) -> Chem.Mol:
+    """Drop a flat or all-zero conformer, refuse one that is not finite."""
+    if not mol.GetNumConformers():
+        return mol
+    coords = mol.GetConformer().GetPositions()
+    if not np.isfinite(coords).all():
+        raise LigandError(f"{where}: ligand coordinates hold NaN or infinity")
+    if not np.any(coords[:, 2]):
+        mol = Chem.Mol(mol)
+        mol.RemoveAllConformers()
+        notes.append("coordinates are flat (all z = 0), taken as a 2D drawing and not used")
+    elif len(coords) > 1 and not np.ptp(coords, axis=0).any():
+        mol = Chem.Mol(mol)
+        mol.RemoveAllConformers()
+        notes.append("all atoms stand on one point; coordinates not used")
+    return mol
+
+
+def _largest_fragment(mol: Chem.Mol, notes: list[str]) -> Chem.Mol:
+    if "." not in Chem.MolToSmiles(mol, canonical=False, isomericSmiles=False):
+        return mol
+    with quiet_rdkit():
+        fragments = Chem.GetMolFrags(mol, asMols=True)
+    best = max(fragments, key=lambda part: (part.GetNumHeavyAtoms(), _weight(part)))
+    left = sorted(Chem.MolToSmiles(Chem.RemoveHs(part)) for part in fragments if part is not best)
+    notes.append(f"largest fragment kept, left out: {', '.join(left)}")
+    return best
+
+
+def _weight(mol: Chem.Mol) -> float:
+    return sum(atom.GetMass() for atom in mol.GetAtoms())
+
+
+def _note_limits(mol: Chem.Mol, notes: list[str]) -> None:
+    if mol.GetNumAtoms() > MAX_TESTED_ATOMS:
+        notes.append(
+            f"{mol.GetNumAtoms()} heavy atoms: above {MAX_TESTED_ATOMS}, poses are slow to find "
+            "and accuracy is untested"
+        )
+    rare = {atom.GetSymbol() for atom in mol.GetAtoms()} - LIGAND_ELEMENTS
+    if rare:
+        notes.append(f"elements rarely seen in ligands: {', '.join(sorted(rare))}")

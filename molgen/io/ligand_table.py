@@ -1,0 +1,131 @@
+"""Reading many ligands: CSV with ``name,smiles``, multi-record SDF or MOL2, .smi lists."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from molgen.errors import LigandError
+from molgen.io.ligand_file import (
+    RECORD_SUFFIXES,
+    SMILES_SUFFIXES,
+    ligand_from_record,
+    ligand_from_smiles,
+    smiles_lines,
+    split_records,
+)
+from molgen.io.paths import file_stem, file_suffix, read_text
+from molgen.structure.ligand import Ligand
+
+_NAME_COLUMNS = ("name", "id", "title", "ligand")
+TABLE_SUFFIXES = (".csv", *RECORD_SUFFIXES, *SMILES_SUFFIXES)
+
+
+@dataclass(frozen=True)
+class LigandRow:
+    """One row of a table of ligands: a ligand, or the reason why there is none.
+
+    Attributes:
+        row: number of the record, from 1, header not counted.
+        name: label as given, or ``ligand_<row>``; may repeat.
+        source_text: SMILES of the row, or the record's title for SDF and MOL2.
+        ligand: None when the row cannot be used.
+        error: one line, None when ``ligand`` is set.
+    """
+
+    row: int
+    name: str
+    source_text: str
+    ligand: Ligand | None
+    error: str | None
+
+
+def read_ligand_table(path: str | Path) -> list[LigandRow]:
+    """Return every record of a CSV, SDF, MOL2 or .smi file; a bad one carries its error.
+
+    Raises:
+        LigandError: the file as a whole cannot be used (missing, empty, no ``smiles`` column).
+    """
+    path = Path(path)
+    suffix = file_suffix(path)
+    if suffix not in TABLE_SUFFIXES:
+        raise LigandError(
+            f"{path}: {suffix or 'no'} suffix is not a ligand table; expected one of "
+            f"{', '.join(TABLE_SUFFIXES)}"
+        )
+    text = read_text(path, LigandError)
+    if suffix == ".csv":
+        rows = list(_csv_rows(text, path))
+    elif suffix in SMILES_SUFFIXES:
+        rows = [_smiles_row(i, "", line) for i, line in enumerate(smiles_lines(text), start=1)]
+    else:
+        rows = list(_record_rows(text, path, suffix == ".mol2"))
+    if not rows:
+        raise LigandError(f"{path}: holds no ligand")
+    return rows
+
+
+def _csv_rows(text: str, path: Path) -> Iterator[LigandRow]:
+    reader = csv.reader(io.StringIO(text.replace("\0", "\ufffd"), newline=""))
+    header = [cell.strip().lower() for cell in next(reader, [])]
+    if "smiles" not in header:
+        raise LigandError(
+            f"{path}: no 'smiles' column; expected a header such as 'name,smiles', "
+            f"got {','.join(header)[:80]!r}"
+        )
+    at_smiles = header.index("smiles")
+    at_name = next((header.index(name) for name in _NAME_COLUMNS if name in header), None)
+    number = 0
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as problem:
+            number += 1
+            yield LigandRow(number, f"ligand_{number}", "", None, f"unreadable CSV row ({problem})")
+            continue
+        if not any(cell.strip() for cell in cells):
+            continue
+        number += 1
+        name = cells[at_name].strip() if at_name is not None and at_name < len(cells) else ""
+        if at_smiles >= len(cells):
+            error = f"row {number}: {len(cells)} columns, expected {len(header)}"
+            yield LigandRow(number, name or f"ligand_{number}", "", None, error)
+            continue
+        yield _smiles_row(number, name, cells[at_smiles].strip())
+
+
+def _smiles_row(number: int, name: str, text: str) -> LigandRow:
+    where = f"row {number}" + (f" ({name})" if name else "")
+    fallback = name or f"ligand_{number}"
+    try:
+        if name:  # a title inside a named row's SMILES cell must not replace the name
+            ligand = ligand_from_smiles(
+                text.split(None, 1)[0] if text else "", where=where, name=name
+            )
+        else:
+            ligand = ligand_from_smiles(text, where=where, name=fallback)
+    except LigandError as problem:
+        return LigandRow(number, fallback, text, None, str(problem))
+    return LigandRow(number, ligand.name, text, ligand, None)
+
+
+def _record_rows(text: str, path: Path, mol2: bool) -> Iterator[LigandRow]:
+    records = split_records(text, mol2)
+    for number, record in enumerate(records, start=1):
+        lines = record.splitlines()
+        title = (lines[1] if mol2 and len(lines) > 1 else lines[0] if lines else "").strip()
+        only = len(records) == 1
+        fallback = title or (file_stem(path) if only else f"ligand_{number}")
+        try:
+            ligand = ligand_from_record(
+                record, where=f"{path.name} record {number}", name=fallback, mol2=mol2
+            )
+        except LigandError as problem:
+            yield LigandRow(number, fallback, title, None, str(problem))
+        else:
+            yield LigandRow(number, ligand.name, title, ligand, None)
