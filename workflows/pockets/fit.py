@@ -84,8 +84,10 @@ def main() -> None:
     for name, value in zip(FEATURES, coefficients, strict=True):
         print(f'    "{name}": {value:.4g},')
     print(f"}}\nINTERCEPT = {intercept:.4g}")
-    print(f"# spheres {len(labels)}, area under ROC left out: "
-          f"{area(features[~train] @ coefficients, labels[~train]):.3f}")
+    print(
+        f"# spheres {len(labels)}, area under ROC left out: "
+        f"{area(features[~train] @ coefficients, labels[~train]):.3f}"
+    )
 
 
 if __name__ == "__main__":

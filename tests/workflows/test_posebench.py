@@ -1,0 +1,125 @@
+"""The benchmark workflow's plumbing, with a stand-in for `molgen` that only writes files."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("snakemake")
+
+ROOT = Path(__file__).resolve().parents[2]
+
+STAND_IN = """#!{python}
+import pathlib, sys
+
+arguments = sys.argv[1:]
+out = pathlib.Path(arguments[arguments.index("--out") + 1])
+out.mkdir(parents=True, exist_ok=True)
+with open("calls.txt", "a") as calls:
+    print(*arguments, file=calls)
+if arguments[0] == "generate":
+    for option in ("--pdb", "--ligand", "--pocket"):
+        assert pathlib.Path(arguments[arguments.index(option) + 1]).is_file(), option
+    if "BUG" in str(out):
+        sys.exit(1)
+    (out / "status.csv").write_text("name,status\\n")
+    sys.exit(3 if "FAIL" in str(out) else 0)
+(out / "summary.csv").write_text("")
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Return a folder with a stand-in `molgen`, three entries in an archive and a config."""
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    molgen = binaries / "molgen"
+    molgen.write_text(STAND_IN.format(python=sys.executable))
+    molgen.chmod(molgen.stat().st_mode | stat.S_IXUSR)
+    for name in ("1AAA_XYZ", "2BBB_FAIL", "3CCC_XYZ"):
+        folder = tmp_path / "raw" / "bench" / name
+        folder.mkdir(parents=True)
+        for kind in ("protein.pdb", "ligand.sdf", "ligand_start_conf.sdf"):
+            (folder / f"{name}_{kind}").write_text("")
+    subprocess.run(["tar", "-cJf", "bench.tar.xz", "-C", "raw", "bench"], cwd=tmp_path, check=True)
+    (tmp_path / "vina.yaml").write_text("vina: {exhaustiveness: 8}\n")
+    return tmp_path
+
+
+def run(place: Path, *, check: bool = True, **changes) -> subprocess.CompletedProcess[str]:
+    defaults = yaml.safe_load((ROOT / "workflows/posebench/config.yaml").read_text())
+    settings = {
+        **defaults,
+        "out": "runs",
+        "sets": {"bench": {"source": "bench.tar.xz", "folder": "bench"}},
+        "arms": {
+            "molgen": {"sampler": "search", "config": None},
+            "vina_given": {"sampler": "vina", "config": "vina.yaml"},
+            "vina_conformers": {"sampler": "vina", "config": "vina.yaml"},
+        },
+        **changes,
+    }
+    (place / "config.yaml").write_text(yaml.safe_dump(settings))
+    environment = {**os.environ, "PATH": f"{place / 'bin'}:{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--keep-going"]
+    command += ["--snakefile", str(ROOT / "workflows/posebench/Snakefile")]
+    command += ["--configfile", "config.yaml"]
+    result = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+    assert not check or result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def calls(place: Path, command: str) -> list[str]:
+    lines = (place / "calls.txt").read_text().splitlines()
+    return sorted(line for line in lines if line.startswith(command))
+
+
+def test_every_entry_runs_in_every_arm_and_failed_ligands_stop_nothing(place):
+    run(place)
+    generated = calls(place, "generate")
+    assert len(generated) == 3 * 3
+    assert (
+        "generate --pdb runs/data/bench/1AAA_XYZ/1AAA_XYZ_protein.pdb"
+        " --ligand runs/data/bench/1AAA_XYZ/1AAA_XYZ_ligand_start_conf.sdf"
+        " --pocket runs/data/bench/1AAA_XYZ/1AAA_XYZ_ligand.sdf --sampler vina --config vina.yaml"
+        " --num-poses 40 --seed 0 --device cpu --out runs/bench/vina_given/1AAA_XYZ"
+        " --force --quiet"
+    ) in generated
+    evaluated = calls(place, "evaluate")
+    assert len(evaluated) == 3 + 1
+    assert any(line.count("--poses") == 3 for line in evaluated)
+    assert (place / "runs/bench/table/summary.csv").is_file()
+
+
+def test_limit_and_shard_choose_entries(place):
+    run(place, limit=2, shard="2/2")
+    assert {line.split("/")[3] for line in calls(place, "generate")} == {"2BBB_FAIL"}
+
+
+def test_a_bug_of_molgen_is_not_taken_for_a_failed_ligand(place):
+    (place / "raw/bench/1AAA_XYZ").rename(place / "raw/bench/1AAA_BUG")
+    for path in (place / "raw/bench/1AAA_BUG").iterdir():
+        path.rename(path.with_name(path.name.replace("XYZ", "BUG")))
+    result = run(place, check=False, sets={"bench": {"source": "raw", "folder": "bench"}})
+    assert result.returncode != 0
+    assert len(calls(place, "generate")) == 9  # the others still ran
+    assert not (place / "runs/bench/table").exists()
+
+
+def test_shipped_configs_name_files_that_exist():
+    for name in ("posebench", "test"):
+        settings = yaml.safe_load((ROOT / f"workflows/{name}/config.yaml").read_text())
+        for arm in settings["arms"].values():
+            assert arm["config"] is None or (ROOT / arm["config"]).is_file()
+    smoke = yaml.safe_load((ROOT / "workflows/test/config.yaml").read_text())
+    for chosen in smoke["sets"].values():
+        folder = ROOT / chosen["source"] / chosen["folder"]
+        for entry in folder.iterdir():
+            for kind in ("protein.pdb", "ligand.sdf", "ligand_start_conf.sdf"):
+                assert (entry / f"{entry.name}_{kind}").is_file()
