@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from molgen.io.atom_table import AtomTable
+
+OVERLAP = 1.6
+"""Å; atoms of different labels that are closer than this cannot both be there."""
 
 
 def pick_altlocs(atoms: AtomTable) -> tuple[AtomTable, list[str]]:
@@ -62,3 +66,39 @@ def _best_label(atoms: AtomTable, alternatives: np.ndarray) -> bytes:
         labels.setdefault(bytes(atoms.altlocs[index]), []).append(float(atoms.occupancy[index]))
     # max() keeps the first of equals, and dicts keep file order.
     return max(labels, key=lambda label: round(sum(labels[label]) / len(labels[label]), 3))
+
+
+def drop_overlapping_groups(
+    atoms: AtomTable, polymer: np.ndarray
+) -> tuple[AtomTable, np.ndarray, list[str]]:
+    """Drop the less occupied of two non-polymer residues that share a place under other labels.
+
+    Two ligands or ions refined on one site stand in the file as separate residues.
+
+    Returns:
+        The atoms left, the polymer mask of their residues, and a note.
+    """
+    starts = atoms.starts()
+    counts = np.diff(np.append(starts, len(atoms)))
+    residue_of = np.repeat(np.arange(len(starts)), counts)
+    labelled = np.flatnonzero((atoms.altlocs != b"") & ~polymer[residue_of])
+    if len(np.unique(atoms.altlocs[labelled])) < 2:
+        return atoms, polymer, []
+    dropped: set[int] = set()
+    pairs = cKDTree(atoms.coords[labelled]).query_pairs(OVERLAP)
+    for first, second in sorted((int(labelled[i]), int(labelled[j])) for i, j in pairs):
+        one, two = int(residue_of[first]), int(residue_of[second])
+        if one == two or atoms.altlocs[first] == atoms.altlocs[second] or {one, two} & dropped:
+            continue
+        use = [float(atoms.occupancy[residue_of == residue].mean()) for residue in (one, two)]
+        dropped.add(one if use[0] < use[1] - 1e-3 else two)
+    if not dropped:
+        return atoms, polymer, []
+    gone = np.array(sorted(dropped))
+    listed = ", ".join(
+        f"{atoms.resnames[i].decode()} {atoms.chains[i].decode()}:{atoms.resnums[i]}"
+        for i in starts[gone]
+    )
+    note = f"groups that overlap a better occupied alternative dropped: {listed}"
+    keep = ~np.isin(residue_of, gone)
+    return atoms.select(keep), np.delete(polymer, gone), [note]

@@ -15,7 +15,7 @@ _TABLE = "ccd_smiles.tsv.gz"
 def _open_table() -> bytes:
     """Return the table from the installed package, else from the folder beside the sources."""
     try:
-        return resources.files("molgen.data.components").joinpath(_TABLE).read_bytes()
+        return (resources.files("molgen.data") / "components" / _TABLE).read_bytes()
     except (ModuleNotFoundError, FileNotFoundError):
         pass
     beside = Path(__file__).resolve().parents[2] / "data" / "components" / _TABLE

@@ -27,9 +27,9 @@ _SHOWN = 8
 def polymer_residues(atoms: AtomTable, starts: np.ndarray) -> np.ndarray:
     """Return a mask over residues: True for residues of a protein or nucleic acid chain.
 
-    The file's own word (mmCIF entities) comes first. Otherwise ATOM records of amino acids and
-    nucleotides are polymer, and a HETATM residue is when it is peptide-bonded to one, as
-    modified residues (LLP, KCX, CSO) are; a free amino acid stays a group.
+    The file's own word (mmCIF entities) comes first. Otherwise ATOM records of standard amino
+    acids and nucleotides are polymer, and any other residue is when it is peptide-bonded to one,
+    as modified residues (LLP, KCX, CSO) are; a free amino acid stays a group.
     """
     names = [name.decode() for name in atoms.resnames[starts]]
     says = atoms.polymer[starts]
@@ -43,12 +43,6 @@ def polymer_residues(atoms: AtomTable, starts: np.ndarray) -> np.ndarray:
     for residue in open_question:
         hetatm = bool(atoms.hetatm[starts[residue]])
         if not hetatm and kind[names[residue]] == "polymer":
-            result[residue] = True
-        elif (
-            not hetatm
-            and kind[names[residue]] == "unknown"
-            and _has_backbone(atoms.names[bounds[residue] : bounds[residue + 1]])
-        ):
             result[residue] = True
         elif bounds[residue + 1] - bounds[residue] > 1:
             ask.append(int(residue))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from molgen.errors import StructureError
-from molgen.io.altlocs import pick_altlocs
+from molgen.io.altlocs import drop_overlapping_groups, pick_altlocs
 from molgen.io.atom_table import AtomTable, parse_structure
 from molgen.io.groups import find_groups
 from molgen.io.polymer import (
@@ -23,6 +23,8 @@ from molgen.structure.assembly import HeteroGroup, Structure
 from molgen.structure.protein import Protein
 from molgen.structure.vocabulary import (
     ATOM_SYNONYMS,
+    LIGAND_ELEMENTS,
+    METALS,
     RESIDUE_SYNONYMS,
     STANDARD_RESIDUES,
     TERMINAL_SYNONYMS,
@@ -55,6 +57,8 @@ def read_structure(path: str | Path, *, model: int | None = None) -> Structure:
     if not len(atoms):
         raise StructureError(f"{path}: no protein found (only waters or hydrogens)")
     polymer = polymer_residues(atoms, atoms.starts())
+    atoms, polymer, said = drop_overlapping_groups(atoms, polymer)
+    notes += said
     protein = _to_protein(parsed.name, atoms, polymer, notes)
     if not _holds_protein(protein):
         raise StructureError(
@@ -124,8 +128,12 @@ def _repair_element(atoms: AtomTable, index: int) -> bytes:
             return b"Se"
         # The first letter is the element in every name of a standard residue ("CA", "HG21").
         return letters[0].encode() if letters[0] in "CNOSHD" else symbol
-    if symbol == b"X" and letters and letters[0] in "CNOSHPF":
-        return letters[0].encode()
+    if symbol != b"X":
+        return symbol
+    # A metal stands alone under its own name; elsewhere one letter is the better guess.
+    for guess in (letters.capitalize(), letters[:1]):
+        if guess in LIGAND_ELEMENTS or guess in METALS:
+            return guess.encode()
     return symbol
 
 
