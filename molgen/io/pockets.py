@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from molgen.errors import PocketError, suggest
+from molgen.errors import PocketError
+from molgen.io.ligand_file import LIGAND_SUFFIXES, read_ligand
+from molgen.io.paths import file_suffix
 from molgen.structure.assembly import HeteroGroup, Structure
 from molgen.structure.cavities import Cavity, find_cavities
 from molgen.structure.pocket import DEFAULT_EDGE, Pocket
-from molgen.structure.protein import Protein, ResidueId
+from molgen.structure.protein import Protein
 
 SPEC_HELP = (
     "a ligand file, residues 'A:45,A:101', a centre 'x,y,z[:edge]' or 'x,y,z:ex,ey,ez', "
@@ -27,7 +29,6 @@ REACH = 4.0
 OVERLAP = 2.5
 """Å; a hetero atom nearer than this to a point of the site occupies it."""
 BACKBONE = ("N", "CA", "C", "O", "OXT")
-LIGAND_SUFFIXES = (".sdf", ".mol2", ".mol", ".sd", ".pdb", ".smi")
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _CENTER = re.compile(rf"({_NUMBER}(?:,{_NUMBER})*)(?::({_NUMBER}(?:,{_NUMBER})*))?")
@@ -61,7 +62,7 @@ def resolve_pocket(
         found = _from_ligand(rest, structure, edge)
     elif word.lower() == "auto":
         found = _from_cavity(rest, structure, edge)
-    elif Path(spec).suffix.lower() in LIGAND_SUFFIXES or Path(spec).is_file():
+    elif file_suffix(Path(spec)) in LIGAND_SUFFIXES or Path(spec).is_file():
         found = _from_file(Path(spec), structure, edge)
     elif match := _CENTER.fullmatch(spec):
         found = _from_center(spec, match, structure, edge)
@@ -135,8 +136,6 @@ def _from_cavity(
 def _from_file(
     path: Path, structure: Structure, edge: float
 ) -> tuple[Pocket, tuple[HeteroGroup, ...]]:
-    from molgen.io import read_ligand
-
     if not path.is_file():
         raise PocketError(f"--pocket {path}: no such file")
     ligand = read_ligand(path)
@@ -231,9 +230,7 @@ def _ranges(numbers: list[int]) -> str:
     return ", ".join(parts[:6]) + (f" and {len(parts) - 6} more ranges" if len(parts) > 6 else "")
 
 
-def _occupants(
-    structure: Structure, points: np.ndarray, cutoff: float
-) -> tuple[HeteroGroup, ...]:
+def _occupants(structure: Structure, points: np.ndarray, cutoff: float) -> tuple[HeteroGroup, ...]:
     """Return the ligands with an atom within ``cutoff`` Å of any of ``points``."""
     tree = cKDTree(points)
     return tuple(

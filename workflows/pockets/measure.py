@@ -3,7 +3,8 @@
     python workflows/pockets/measure.py FOLDER [FOLDER ...] [--limit 100]
 
 A FOLDER holds ``<id>/<id>_protein.pdb`` and ``<id>/<id>_ligand.sdf``. DCC: the pocket's centre
-lies within 4 Å of the ligand's centroid; DCA: within 4 Å of any ligand atom. Intervals: Wilson, 95 %.
+lies within 4 Å of the ligand's centroid; DCA: within 4 Å of any ligand atom. Intervals: 95 %,
+Wilson.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ def main() -> None:
         slowest = costs[costs[:, 1].argmax()]
         notes.append(
             f"{folder.name}: median {np.median(costs[:, 1]):.2f} s for a median of "
-            f"{np.median(costs[:, 0]):.0f} atoms; slowest {slowest[1]:.2f} s, {slowest[0]:.0f} atoms"
+            f"{np.median(costs[:, 0]):.0f} atoms; slowest {slowest[1]:.2f} s "
+            f"for {slowest[0]:.0f} atoms"
         )
     print("\n" + "\n".join(notes))
 

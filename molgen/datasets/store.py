@@ -1,0 +1,116 @@
+"""Reading a preprocessed store; needs numpy and safetensors only.
+
+A store is a folder: ``shard-*.safetensors``, ``index.csv`` (a row for every entry, failed ones
+too) and ``manifest.json``, which is written last: without it the store is not finished.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from molgen.datasets.complex import StoredComplex
+from molgen.datasets.encoding import FORMAT, INDEX_FIELDS, VERSION
+from molgen.datasets.shard import Row, read_entries
+from molgen.errors import StoreError, suggest
+
+MANIFEST = "manifest.json"
+INDEX = "index.csv"
+
+
+class Store(Sequence[StoredComplex]):
+    """The usable complexes of a finished store, in order of id; a shard is read once and kept.
+
+    Args:
+        folder: the store.
+
+    Raises:
+        StoreError: not a store, unfinished, of another version, or a part is missing.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.manifest = read_manifest(self.folder)
+        self.table = read_index(self.folder)
+        usable = [row for row in self.table if row["status"] == "ok"]
+        self.rows: dict[str, Row] = {row["id"]: row for row in usable}
+        self.ids: tuple[str, ...] = tuple(self.rows)
+        for name in self.manifest["shards"]:
+            if not (self.folder / name).is_file():
+                raise StoreError(f"{self.folder}: {name} is missing; build the store again")
+        self._shards: dict[str, dict[str, StoredComplex]] = {}
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the complex with this id or position, or a list for a slice."""
+        if isinstance(key, slice):
+            return [self[name] for name in self.ids[key]]
+        name = key if isinstance(key, str) else self.ids[key]
+        if name not in self.rows:
+            raise StoreError(f"{self.folder}: no usable entry {name!r}{_nearest(name, self.ids)}")
+        shard = self.rows[name]["shard"]
+        if shard not in self._shards:
+            self._shards[shard] = {e.id: e for e in read_entries(self.folder / shard)}
+        return self._shards[shard][name]
+
+    def __iter__(self) -> Iterator[StoredComplex]:
+        return (self[name] for name in self.ids)
+
+    def load_all(self) -> list[StoredComplex]:
+        """Return every usable complex, in order of id."""
+        return list(self)
+
+    def verify(self) -> None:
+        """Compare every shard and the index with the sums of the manifest.
+
+        Raises:
+            StoreError: names the first file that differs.
+        """
+        sums = {**self.manifest["shards"], INDEX: self.manifest["index_sha256"]}
+        for name, expected in sums.items():
+            if hashlib.sha256((self.folder / name).read_bytes()).hexdigest() != expected:
+                raise StoreError(f"{self.folder / name}: content differs from the manifest")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return ``manifest.json`` of a store; raise `StoreError` if it is not one we can read."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise StoreError(f"{folder}: no {MANIFEST}: not a store, or its build is not finished")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        found = (manifest["format"], manifest["version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: not a store's manifest ({error})") from error
+    if found != (FORMAT, VERSION):
+        raise StoreError(
+            f"{path}: format {found[0]} version {found[1]}, expected {FORMAT} version {VERSION}"
+        )
+    return dict(manifest)
+
+
+def read_index(folder: Path) -> list[Row]:
+    """Return the rows of ``index.csv``; raise `StoreError` if it is missing or of another layout."""
+    path = folder / INDEX
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            columns = tuple(reader.fieldnames or ())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise StoreError(f"{path}: cannot be read ({error})") from error
+    if columns != INDEX_FIELDS:
+        raise StoreError(
+            f"{path}: columns {', '.join(columns)}; expected {', '.join(INDEX_FIELDS)}"
+        )
+    return rows
+
+
+def _nearest(name: str, ids: tuple[str, ...]) -> str:
+    return suggest(name, ids) if len(ids) <= 20 else ""
