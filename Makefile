@@ -46,7 +46,8 @@ clean:
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ] || \
 	! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
-		echo "molgen needs Python 3.11 or newer; found $$(python3 --version 2>&1 || true)." >&2; \
+		echo "molgen needs Python 3.11 or newer; $(or $(PYTHON),python3) is" \
+			"$$($(or $(PYTHON),python3) --version 2>/dev/null || echo not there)." >&2; \
 		echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; \
 		exit 1; fi
 	@echo "Creating $(VENV) with $$($(PYTHON) --version)"
