@@ -183,7 +183,7 @@ def _first_line(problem: Exception) -> str:
 
 def _flatten(structure: gemmi.Structure, path: Path, *, says_polymer: bool) -> AtomTable:
     if not len(structure) or not structure[0].count_atom_sites():
-        raise StructureError(f"{path}: no atoms found")
+        raise StructureError(f"{path}: no atoms found, or atom columns of the format are missing")
     flat = gemmi.FlatStructure(structure)
     flat.strings_as_numbers = False
     coords = np.array(flat.pos)

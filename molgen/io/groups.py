@@ -87,65 +87,60 @@ def _bonds_between(
     owner = np.full(len(protein), -1)
     for index, group in enumerate(groups):
         owner[group.atoms] = index
+    usable = ~np.isin(protein.elements, sorted(METALS))
     bonded: set[int] = set()
     neighbours: dict[int, set[int]] = {index: set() for index in range(len(groups))}
-
-    def join(first: int, second: int) -> None:
-        a, b = int(owner[first]), int(owner[second])
-        if a == b:
-            return
-        if a == -1 or b == -1:
-            bonded.add(max(a, b))
+    for first, second in [
+        *_close_pairs(protein, owner, usable),
+        *_declared_pairs(protein, parsed, usable),
+    ]:
+        one, two = int(owner[first]), int(owner[second])
+        if one == two:
+            continue
+        if min(one, two) == -1:
+            bonded.add(max(one, two))
         else:
-            neighbours[a].add(b)
-            neighbours[b].add(a)
-
-    usable = ~np.isin(protein.elements, sorted(METALS))
-    multi = np.zeros(len(protein), dtype=bool)
-    for group in groups:
-        if len(group.atoms) > 1:
-            multi[group.atoms] = True
-    mine = np.flatnonzero(multi & usable)
-    if len(mine):
-        polymer = np.flatnonzero(~protein.hetero & usable)
-        near = cKDTree(protein.coords[polymer]).query_ball_point(
-            protein.coords[mine], COVALENT_CUTOFF
-        )
-        for atom, others in zip(mine, near, strict=True):
-            for other in others:
-                join(atom, polymer[other])
-        close: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        for i, j in cKDTree(protein.coords[mine]).query_pairs(COVALENT_CUTOFF):
-            first, second = mine[i], mine[j]
-            if owner[first] != owner[second]:
-                key = (min(owner[first], owner[second]), max(owner[first], owner[second]))
-                close.setdefault(key, []).append((first, second))
-        for contacts in close.values():
-            # More contacts than a linkage has: two groups that overlap, not a bond.
-            if len(contacts) <= 2:
-                join(*contacts[0])
-    if parsed.links:
-        _join_declared(protein, parsed, join, usable)
+            neighbours[one].add(two)
+            neighbours[two].add(one)
     return bonded, neighbours
 
 
-def _join_declared(protein: Protein, parsed: ParsedFile, join, usable: np.ndarray) -> None:  # type: ignore[no-untyped-def]
-    where = {
-        (str(c), int(n), str(i), str(a)): index
-        for index, (c, n, i, a) in enumerate(
-            zip(
-                protein.chains,
-                protein.residue_numbers,
-                protein.insertion_codes,
-                protein.atom_names,
-                strict=True,
-            )
-        )
-    }
-    for first, second in parsed.links:
-        a, b = where.get(first), where.get(second)
-        if a is not None and b is not None and usable[a] and usable[b]:
-            join(a, b)
+def _close_pairs(protein: Protein, owner: np.ndarray, usable: np.ndarray) -> list[tuple[int, int]]:
+    """Return atom pairs of different owners at bonding distance; single-atom groups left out."""
+    sizes = np.bincount(owner[owner >= 0])
+    mine = np.flatnonzero(usable & (owner >= 0) & (sizes[owner] > 1))
+    if not len(mine):
+        return []
+    polymer = np.flatnonzero(~protein.hetero & usable)
+    tree = cKDTree(protein.coords[mine])
+    near = cKDTree(protein.coords[polymer]).query_ball_tree(tree, COVALENT_CUTOFF)
+    pairs = [(int(polymer[i]), int(mine[j])) for i, others in enumerate(near) for j in others]
+    between: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for i, j in tree.query_pairs(COVALENT_CUTOFF):
+        first, second = int(mine[i]), int(mine[j])
+        key = tuple(sorted((int(owner[first]), int(owner[second]))))
+        if key[0] != key[1]:
+            between.setdefault((key[0], key[1]), []).append((first, second))
+    # More contacts than a linkage has: two groups that overlap, not a bond.
+    return pairs + [contacts[0] for contacts in between.values() if len(contacts) <= 2]
+
+
+def _declared_pairs(
+    protein: Protein, parsed: ParsedFile, usable: np.ndarray
+) -> list[tuple[int, int]]:
+    """Return the non-metal atom pairs of LINK records or ``_struct_conn``."""
+    if not parsed.links:
+        return []
+    columns = zip(
+        protein.chains.tolist(),
+        protein.residue_numbers.tolist(),
+        protein.insertion_codes.tolist(),
+        protein.atom_names.tolist(),
+        strict=True,
+    )
+    where = {address: index for index, address in enumerate(columns)}
+    pairs = [(where.get(first), where.get(second)) for first, second in parsed.links]
+    return [(a, b) for a, b in pairs if a is not None and b is not None and usable[a] and usable[b]]
 
 
 def _reachable(bonded: set[int], neighbours: dict[int, set[int]]) -> set[int]:

@@ -139,7 +139,7 @@ def missing_atoms(protein: Protein) -> list[str]:
         there = set(protein.atom_names[begin : begin + count])
         gone = [atom for atom in RESIDUE_ATOMS[name] if atom not in there]
         if gone:
-            found.append(f"{name} {_residue_id(protein, begin)} ({' '.join(gone)})")
+            found.append(f"{name} {_residue_id(protein, int(begin))} ({' '.join(gone)})")
     if not found:
         return []
     return [f"{len(found)} residues lack heavy atoms: {shorten(found)}"]
@@ -161,7 +161,7 @@ def chain_breaks(protein: Protein) -> list[str]:
     gap = np.linalg.norm(protein.coords[pairs[:, 0]] - protein.coords[pairs[:, 1]], axis=1)
     found = [
         f"{_residue_id(protein, i)} to {_residue_id(protein, j)}"
-        for i, j in pairs[gap > CHAIN_BREAK]
+        for i, j in pairs[gap > CHAIN_BREAK].tolist()
     ]
     return [f"{len(found)} chain breaks: {shorten(found)}"] if found else []
 
