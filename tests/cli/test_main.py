@@ -10,10 +10,10 @@ import warnings
 import click
 import pytest
 from click.testing import CliRunner
-from molgen.cli import options
-from molgen.cli.main import COMMANDS, CommandTable, Entry, cli
 
 import molgen
+from molgen.cli import options
+from molgen.cli.main import COMMANDS, CommandTable, Entry, cli
 from molgen.errors import InputError, MolgenWarning, OutputError
 
 
