@@ -36,7 +36,7 @@ lint: $(TOOLS)
 	$(BIN)/mypy
 
 smoke: $(TOOLS)
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --snakefile workflows/test/Snakefile \
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflows/test/Snakefile \
 		--cores 2 --quiet rules --forceall
 
 clean:

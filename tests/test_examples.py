@@ -51,4 +51,6 @@ def test_the_benchmark_complexes_share_no_pose_with_their_start(name):
 def test_every_example_is_described():
     described = (ROOT / "data/README.md").read_text(encoding="utf-8")
     for path in EXAMPLES.iterdir():
+        if path.name == "README.md":
+            continue
         assert f"`{path.name}`" in described
