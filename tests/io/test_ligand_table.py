@@ -1,0 +1,90 @@
+"""Tables of ligands: a bad row is an entry with its error and stops nothing."""
+
+from __future__ import annotations
+
+import pytest
+from rdkit import Chem
+
+from molgen.errors import LigandError
+from molgen.io import read_ligand_table
+
+
+def test_csv(write):
+    rows = read_ligand_table(write("name,smiles\nethanol,CCO\namine,CCN\n", "a.csv"))
+    assert [(r.row, r.name, r.ligand.smiles, r.error) for r in rows] == [
+        (1, "ethanol", "CCO", None),
+        (2, "amine", "CCN", None),
+    ]
+    assert rows[0].source_text == "CCO"
+    assert rows[0].ligand.name == "ethanol"
+
+
+@pytest.mark.parametrize(
+    "header", ["SMILES,Name", "smiles,id", " Smiles , ID ", "\ufeffsmiles,name", "x,smiles,name"]
+)
+def test_header_case_order_and_byte_order_mark(write, header):
+    line = "1,CCO,e" if header.startswith("x") else "CCO,e"
+    (row,) = read_ligand_table(write(f"{header}\r\n{line}\r\n", "a.csv"))
+    assert (row.name, row.ligand.smiles) == ("e", "CCO")
+
+
+def test_bad_rows_do_not_stop_the_rest(write):
+    text = 'name,smiles\na,CCO\nb,CC(C\nc\n\nd,\ne,C*\n,CCC\na,CCN\nf,"CC,O"\n'
+    rows = read_ligand_table(write(text, "a.csv"))
+    assert [row.row for row in rows] == list(range(1, 9))
+    assert [row.ligand is not None for row in rows] == [
+        True, False, False, False, False, True, True, False,
+    ]  # fmt: skip
+    assert [row.name for row in rows] == ["a", "b", "c", "d", "e", "ligand_6", "a", "f"]
+    assert "row 2 (b): extra open parentheses" in rows[1].error
+    assert rows[2].error == "row 3: 1 columns, expected 2"
+    assert "SMILES is empty" in rows[3].error
+    assert all((row.error is None) == (row.ligand is not None) for row in rows)
+
+
+def test_row_that_csv_cannot_read(write):
+    rows = read_ligand_table(
+        write(b"name,smiles\na,CCO\nb\x00\xff,C\x00C\nc," + b"C" * 200_000 + b"\nd,CCN\n", "a.csv")
+    )
+    assert rows[0].ligand is not None and rows[-1].ligand is not None
+    assert all(row.ligand is None and row.error for row in rows[1:-1])
+    assert rows[-1].name == "d"
+
+
+def test_multi_record_sdf_with_a_bad_record(write):
+    good = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
+    named = "amine" + Chem.MolToMolBlock(Chem.MolFromSmiles("CCN"))
+    text = f"{good}> <x>\n1\n\n$$$$\nbroken\n\n$$$$\n{named}$$$$\n"
+    rows = read_ligand_table(write(text, "many.sdf"))
+    assert [(r.row, r.name, r.ligand is not None) for r in rows] == [
+        (1, "ligand_1", True),
+        (2, "broken", False),
+        (3, "amine", True),
+    ]
+    assert rows[1].error.startswith("many.sdf record 2: ")
+
+
+def test_smi_list(write):
+    rows = read_ligand_table(write("CCO ethanol\nCC(C bad\n\nCCN\n", "a.smi"))
+    assert [(r.name, r.ligand is not None) for r in rows] == [
+        ("ethanol", True), ("ligand_2", False), ("ligand_3", True),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("", "a.csv", "file is empty"),
+        ("name,structure\na,CCO\n", "a.csv", "no 'smiles' column"),
+        ("name,smiles\n", "a.csv", "holds no ligand"),
+        ("name,smiles\na,CCO\n", "a.xlsx", "not a ligand table"),
+    ],
+)
+def test_tables_that_cannot_be_used(write, text, name, message):
+    with pytest.raises(LigandError, match=message):
+        read_ligand_table(write(text, name))
+
+
+def test_missing_table(tmp_path):
+    with pytest.raises(LigandError, match="no such file"):
+        read_ligand_table(tmp_path / "a.csv")
