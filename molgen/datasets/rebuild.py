@@ -42,5 +42,7 @@ def rebuild_ligand(entry: StoredComplex) -> Chem.Mol:
         conformer.SetAtomPosition(k, Point3D(*(float(x) for x in point)))
     mol.AddConformer(conformer, assignId=True)
     Chem.SanitizeMol(mol)
+    # Assigning reads the directions of the neighbouring bonds, not the marks just set.
+    Chem.SetDoubleBondNeighborDirections(mol)
     Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
     return mol.GetMol()

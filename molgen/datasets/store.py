@@ -96,7 +96,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def read_index(folder: Path) -> list[Row]:
-    """Return the rows of ``index.csv``; raise `StoreError` if it is missing or of another layout."""
+    """Return the rows of ``index.csv``; raise `StoreError` if missing or of another layout."""
     path = folder / INDEX
     try:
         with path.open(newline="", encoding="utf-8") as file:

@@ -1,0 +1,154 @@
+"""Every form of --pocket, and every way it can fail, on a made structure of two chains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from molgen.errors import InputError, PocketError
+from molgen.io import read_structure
+from molgen.io.pockets import list_pockets, resolve_pocket
+from molgen.structure import HeteroGroup, Protein, ResidueId, Structure
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "examples"
+
+# (chain, number, insertion code, name, atom, x, y, z, hetero)
+ATOMS = [
+    ("A", 45, "", "SER", "CA", 0.0, 0.0, 0.0, False),
+    ("A", 45, "", "SER", "OG", 2.0, 0.0, 0.0, False),
+    ("A", 45, "B", "SER", "CA", 0.0, 6.0, 0.0, False),
+    ("A", 45, "B", "SER", "OG", 0.0, 8.0, 0.0, False),
+    ("A", 46, "", "GLY", "CA", 4.0, 4.0, 4.0, False),
+    ("B", -3, "", "SER", "CA", 30.0, 0.0, 0.0, False),
+    ("B", -3, "", "SER", "OG", 30.0, 2.0, 0.0, False),
+    ("A", 301, "", "LIG", "C1", 4.0, 0.0, 0.0, True),
+    ("A", 301, "", "LIG", "C2", 6.0, 0.0, 0.0, True),
+    ("B", 302, "", "LIG", "C1", 30.0, 5.0, 0.0, True),
+    ("A", 303, "", "NAP", "C1", 5.0, 3.0, 0.0, True),
+]
+
+
+@pytest.fixture()
+def structure() -> Structure:
+    chain, number, code, name, atom, x, y, z, hetero = zip(*ATOMS, strict=True)
+    atoms = Protein(
+        name="made",
+        coords=np.array([x, y, z], dtype=np.float32).T.copy(),
+        elements=np.full(len(ATOMS), "C"),
+        atom_names=np.array(atom),
+        residue_names=np.array(name),
+        residue_numbers=np.array(number, dtype=np.int32),
+        insertion_codes=np.array(code),
+        chains=np.array(chain),
+        hetero=np.array(hetero),
+    )
+    return Structure(
+        atoms,
+        (
+            HeteroGroup(ResidueId("A", 301), "LIG", np.array([7, 8]), is_ligand=True),
+            HeteroGroup(ResidueId("B", 302), "LIG", np.array([9]), is_ligand=True),
+            HeteroGroup(ResidueId("A", 303), "NAP", np.array([10])),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "center", "removed"),
+    [
+        (None, (5, 0, 0), ["LIG A:301"]),  # largest ligand
+        ("ligand", (5, 0, 0), ["LIG A:301"]),
+        ("ligand:lig:B", (30, 5, 0), ["LIG B:302"]),
+        ("ligand:LIG:B:302", (30, 5, 0), ["LIG B:302"]),
+        ("ligand:NAP", (5, 3, 0), ["NAP A:303"]),  # a cofactor, but only by name
+        ("A:45", (2, 0, 0), ["LIG A:301"]),  # side chain only
+        ("A:45, A:45B", (1, 4, 0), ["LIG A:301"]),
+        ("A:45b", (0, 8, 0), []),
+        ("A:46", (4, 4, 4), ["LIG A:301"]),  # glycine: its CA
+        ("B:-3", (30, 2, 0), ["LIG B:302"]),
+        ("5,0,0", (5, 0, 0), ["LIG A:301"]),
+        ("-1.5, .5,1e0:20", (-1.5, 0.5, 1), []),
+    ],
+)
+def test_center_and_what_is_removed(
+    structure: Structure, spec: str | None, center: tuple[float, ...], removed: list[str]
+) -> None:
+    pocket, groups = resolve_pocket(spec, structure)
+    assert pocket.center == pytest.approx(center)
+    assert [str(group) for group in groups] == removed
+    assert pocket.edges == pytest.approx(20 if spec and ":20" in spec else 25)
+
+
+def test_edges_are_taken_grow_with_residues_and_follow_the_argument(structure: Structure) -> None:
+    assert resolve_pocket("0,0,0:10,12,14", structure)[0].edges.tolist() == [10, 12, 14]
+    assert resolve_pocket("ligand", structure, edge=18)[0].edges.tolist() == [18, 18, 18]
+    wide = resolve_pocket("A:45,B:-3", structure)[0]
+    # Side chains at x = 2 and 30: centre 16; CA at 0 is 16 Å away, and 4 Å of margin.
+    assert wide.edges == pytest.approx([40, 25, 25])
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("C:45", ["no chain 'C'", "A, B"]),
+        ("A:47", ["no residue 'A:47'", "45 to 46", "A:46 GLY"]),
+        ("A:46C", ["no residue 'A:46C'", "A:46 GLY"]),
+        ("ligand:XYZ", ["ligand:XYZ", "LIG A:301", "NAP A:303"]),
+        ("ligand:LIG:A:999", ["ligand:LIG:A:999", "LIG A:301"]),
+        ("ligand:LIG:A:301:9", ["ligand:LIG:A:301:9"]),
+        ("900,0,0", ["857.5 Å outside the box"]),
+        ("0,0,0:5", ["between 6 and 120", "5"]),
+        ("0,0,0:10,10,2", ["between 6 and 120"]),
+        ("0,0,0:-9", ["between 6 and 120"]),
+        ("0,0,0:500", ["between 6 and 120"]),
+        ("0,0", ["three coordinates"]),
+        ("0,0,0:1,2", ["one or three edges"]),
+        ("auto:0", ["rank"]),
+        ("auto:x", ["rank"]),
+        ("auto:3", ["pocket 3 asked for"]),
+        ("missing.sdf", ["missing.sdf", "no such file"]),
+        ("missing.sdf.gz", ["no such file"]),
+        ("somewhere", ["not understood", "auto"]),
+        ("nan,0,0", ["not understood"]),
+        ("", ["not understood"]),
+        ("A:45,", ["not understood"]),
+    ],
+)
+def test_what_cannot_be_honoured_is_an_error(
+    structure: Structure, spec: str, words: list[str]
+) -> None:
+    with pytest.raises(PocketError) as caught:
+        resolve_pocket(spec, structure)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert all(word in message for word in words), message
+
+
+def test_no_ligand_in_the_file(structure: Structure) -> None:
+    bare = Structure(structure.atoms, structure.groups[2:])
+    with pytest.raises(PocketError, match="no co-crystal ligand"):
+        resolve_pocket("ligand", bare)
+
+
+def test_reference_file_must_be_readable_and_3d(structure: Structure, tmp_path: Path) -> None:
+    flat = tmp_path / "flat.smi"
+    flat.write_text("CCO\n")
+    with pytest.raises(PocketError, match="no 3D coordinates"):
+        resolve_pocket(str(flat), structure)
+    broken = tmp_path / "broken.sdf"
+    broken.write_text("not a molecule\n")
+    with pytest.raises(InputError):
+        resolve_pocket(str(broken), structure)
+
+
+def test_forms_agree_on_a_crystal_structure() -> None:
+    structure = read_structure(EXAMPLES / "6xg5.cif")
+    by_group, removed = resolve_pocket("ligand:TOP", structure)
+    by_file, also_removed = resolve_pocket(str(EXAMPLES / "6xg5_TOP.sdf"), structure)
+    assert by_file.center == pytest.approx(by_group.center, abs=0.01)
+    assert removed[0].code == "TOP"
+    assert [str(g) for g in also_removed] == [str(g) for g in removed]
+    cavities = list_pockets(structure)
+    by_rank, _ = resolve_pocket("auto:2", structure)
+    assert np.array_equal(by_rank.center, cavities[1].center)
