@@ -29,7 +29,7 @@ if arguments[0] == "generate":
     if "BUG" in str(out):
         sys.exit(1)
     (out / "status.csv").write_text("name,status\\n")
-    sys.exit(3 if "FAIL" in str(out) else 0)
+    sys.exit(3 if "FAIL" in str(out) else 2 if "BAD" in str(out) else 0)
 (out / "summary.csv").write_text("")
 """
 
@@ -42,7 +42,7 @@ def place(tmp_path):
     molgen = binaries / "molgen"
     molgen.write_text(STAND_IN.format(python=sys.executable))
     molgen.chmod(molgen.stat().st_mode | stat.S_IXUSR)
-    for name in ("1AAA_XYZ", "2BBB_FAIL", "3CCC_XYZ"):
+    for name in ("1AAA_XYZ", "2BBB_FAIL", "3CCC_BAD"):
         folder = tmp_path / "raw" / "bench" / name
         folder.mkdir(parents=True)
         for kind in ("protein.pdb", "ligand.sdf", "ligand_start_conf.sdf"):
@@ -80,7 +80,7 @@ def calls(place: Path, command: str) -> list[str]:
     return sorted(line for line in lines if line.startswith(command))
 
 
-def test_every_entry_runs_in_every_arm_and_failed_ligands_stop_nothing(place):
+def test_every_entry_runs_in_every_arm_and_failures_stop_nothing(place):
     run(place)
     generated = calls(place, "generate")
     assert len(generated) == 3 * 3
@@ -88,8 +88,7 @@ def test_every_entry_runs_in_every_arm_and_failed_ligands_stop_nothing(place):
         "generate --pdb runs/data/bench/1AAA_XYZ/1AAA_XYZ_protein.pdb"
         " --ligand runs/data/bench/1AAA_XYZ/1AAA_XYZ_ligand_start_conf.sdf"
         " --pocket runs/data/bench/1AAA_XYZ/1AAA_XYZ_ligand.sdf --sampler vina --config vina.yaml"
-        " --num-poses 40 --seed 0 --device cpu --out runs/bench/vina_given/1AAA_XYZ"
-        " --force --quiet"
+        " --num-poses 40 --seed 0 --device cpu --out runs/bench/vina_given/1AAA_XYZ --quiet"
     ) in generated
     evaluated = calls(place, "evaluate")
     assert len(evaluated) == 3 + 1
@@ -100,9 +99,11 @@ def test_every_entry_runs_in_every_arm_and_failed_ligands_stop_nothing(place):
 def test_limit_and_shard_choose_entries(place):
     run(place, limit=2, shard="2/2")
     assert {line.split("/")[3] for line in calls(place, "generate")} == {"2BBB_FAIL"}
+    # What is not run must not be there either: every reference counts as attempted.
+    assert [p.name for p in (place / "runs/data/bench").iterdir() if p.is_dir()] == ["2BBB_FAIL"]
 
 
-def test_a_bug_of_molgen_is_not_taken_for_a_failed_ligand(place):
+def test_a_bug_of_molgen_is_not_taken_for_a_failure(place):
     (place / "raw/bench/1AAA_XYZ").rename(place / "raw/bench/1AAA_BUG")
     for path in (place / "raw/bench/1AAA_BUG").iterdir():
         path.rename(path.with_name(path.name.replace("XYZ", "BUG")))
