@@ -159,7 +159,8 @@ def split_records(text: str, mol2: bool) -> list[str]:
     if mol2:
         return [_MOL2_HEAD + part for part in text.split(_MOL2_HEAD)[1:]]
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    records, lines = [], []
+    records: list[str] = []
+    lines: list[str] = []
     for line in text.split("\n"):
         if line.startswith("$$$$"):
             records.append("\n".join(lines))
