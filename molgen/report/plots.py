@@ -1,0 +1,141 @@
+"""Plots of an evaluation as PNG: one look for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from molgen.io import atomic_write
+from molgen.metrics import Outcome, Proportion
+from molgen.metrics.success import proportion
+
+PALETTE = ("#0f766e", "#d9822b", "#4c6fbf", "#a23b72", "#6b8e23", "#7a6651")
+_STYLE: Any = {
+    "figure.facecolor": "white",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#8592a1",
+    "axes.labelcolor": "#1b2430",
+    "axes.titleweight": "semibold",
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e9ee",
+    "xtick.color": "#66717f",
+    "ytick.color": "#66717f",
+    "font.size": 10.5,
+    "legend.frameon": False,
+}
+
+ROTATABLE_BINS = ((0, 3), (4, 6), (7, 9), (10, 999))
+"""Bins of rotatable bonds, ends included."""
+
+
+def cumulative_rmsd(path: Path, runs: Mapping[str, Sequence[Outcome]], limit: float = 6.0) -> None:
+    """Draw the share of all attempted entries within an RMSD: top-1 full, oracle dashed."""
+    figure, axes = _new(6.4, 4.2)
+    for (label, outcomes), colour in zip(runs.items(), _colours(len(runs)), strict=True):
+        for top, style, name in ((1, "-", "top-1"), (None, "--", "oracle")):
+            best = np.sort([outcome.best(top) for outcome in outcomes])
+            share = 100 * np.arange(1, len(best) + 1) / max(1, len(best))
+            inside = best <= limit
+            x = np.concatenate([[0.0], best[inside], [limit]])
+            y = np.concatenate([[0.0], share[inside], [share[inside][-1] if inside.any() else 0]])
+            axes.step(x, y, style, where="post", color=colour, label=f"{label} {name}", lw=1.9)
+    axes.axvline(2.0, color="#8592a1", lw=1, ls=":")
+    axes.set(xlim=(0, limit), ylim=(0, 100), xlabel="RMSD / Å", ylabel="entries within / %")
+    axes.set_title("Distance to the reference pose")
+    axes.legend(loc="lower right", fontsize=9)
+    _save(figure, path)
+
+
+def success_bars(path: Path, rates: Mapping[str, Mapping[str, Proportion]]) -> None:
+    """Draw the main success rates of every run with 95 % Wilson intervals."""
+    wanted = {
+        "top1_2A": "top-1\n≤ 2 Å",
+        "top5_2A": "top-5\n≤ 2 Å",
+        "oracle_2A": "oracle\n≤ 2 Å",
+        "valid": "PoseBusters\nvalid",
+        "joint_2A": "joint",
+    }
+    keys = [key for key in wanted if any(key in table for table in rates.values())]
+    figure, axes = _new(6.8, 4.2)
+    for at, (label, table) in enumerate(rates.items()):
+        _bars(axes, at, len(rates), label, [table.get(key) for key in keys])
+    axes.set_xticks(range(len(keys)), [wanted[key] for key in keys])
+    _finish_bars(axes, "Success with 95 % Wilson intervals", len(rates))
+    _save(figure, path)
+
+
+def rotatable_bars(path: Path, runs: Mapping[str, Sequence[Outcome]]) -> None:
+    """Draw top-1 success (2 Å) by the number of rotatable bonds."""
+    tables = {label: by_rotatable_bonds(outcomes) for label, outcomes in runs.items()}
+    figure, axes = _new(6.8, 4.2)
+    for at, (label, table) in enumerate(tables.items()):
+        _bars(axes, at, len(tables), label, list(table.values()))
+    first = next(iter(tables.values()), {})
+    axes.set_xticks(range(len(first)), [f"{name}\n(n = {p.total})" for name, p in first.items()])
+    axes.set_xlabel("rotatable bonds")
+    _finish_bars(axes, "Top-1 within 2 Å by ligand flexibility", len(tables))
+    _save(figure, path)
+
+
+def by_rotatable_bonds(outcomes: Sequence[Outcome]) -> dict[str, Proportion]:
+    """Return top-1 success at 2 Å for each bin of ``extra["rotatable_bonds"]``."""
+    table = {}
+    for low, high in ROTATABLE_BINS:
+        name = f"{low}–{high}" if high < 999 else f"≥ {low}"
+        inside = [o for o in outcomes if low <= o.extra.get("rotatable_bonds", -1) <= high]
+        table[name] = proportion([o.best(1) <= 2.0 for o in inside])
+    return table
+
+
+def _bars(axes: Any, at: int, runs: int, label: str, rates: Sequence[Proportion | None]) -> None:
+    width = 0.8 / runs
+    colour = _colours(runs)[at]
+    for group, rate in enumerate(rates):
+        if rate is None or not rate.total:
+            continue
+        x = group - 0.4 + width * (at + 0.5)
+        value, low, high = (100 * v for v in (rate.value, rate.low, rate.high))
+        axes.bar(x, value, width * 0.92, color=colour, label=label if group == 0 else None)
+        axes.errorbar(x, value, [[value - low], [high - value]], color="#1b2430", capsize=3, lw=1.1)
+        axes.annotate(
+            f"{value:.0f}", (x, high), (0, 3), textcoords="offset points", ha="center", fontsize=9
+        )
+
+
+def _finish_bars(axes: Any, title: str, runs: int) -> None:
+    axes.set(ylim=(0, 108), ylabel="entries / %")
+    axes.set_yticks(range(0, 101, 20))
+    axes.grid(axis="x", visible=False)
+    axes.set_title(title)
+    if runs > 1:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=min(runs, 3), fontsize=9)
+
+
+def _colours(count: int) -> list[str]:
+    return [PALETTE[at % len(PALETTE)] for at in range(count)]
+
+
+def _new(width: float, height: float) -> tuple[Any, Any]:
+    # the object interface needs no display and keeps no global figure list
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        return figure, figure.add_subplot()
+
+
+def _save(figure: Any, path: Path) -> None:
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE), atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=160, metadata={"Software": None})
