@@ -96,6 +96,20 @@ def test_every_entry_runs_in_every_arm_and_failures_stop_nothing(place):
     assert (place / "runs/bench/table/summary.csv").is_file()
 
 
+def test_several_sets_are_also_evaluated_as_one(place):
+    (place / "raw/second/4DDD_XYZ").mkdir(parents=True)
+    for kind in ("protein.pdb", "ligand.sdf", "ligand_start_conf.sdf"):
+        (place / f"raw/second/4DDD_XYZ/4DDD_XYZ_{kind}").write_text("")
+    sets = {name: {"source": "raw", "folder": name} for name in ("bench", "second")}
+    run(place, sets=sets, arms={"molgen": {"sampler": "search", "config": None}})
+    (together,) = (line for line in calls(place, "evaluate") if "runs/all/table" in line)
+    assert together.split()[1:5] == ["--poses", "runs/all/molgen", "--reference", "runs/all/data"]
+    names = ["1AAA_XYZ", "2BBB_FAIL", "3CCC_BAD", "4DDD_XYZ"]
+    assert sorted(path.name for path in (place / "runs/all/data").glob("[0-9]*")) == names
+    produced = sorted(path.parent.name for path in (place / "runs/all/molgen").glob("*/status.csv"))
+    assert produced == names
+
+
 def test_limit_and_shard_choose_entries(place):
     run(place, limit=2, shard="2/2")
     assert {line.split("/")[3] for line in calls(place, "generate")} == {"2BBB_FAIL"}
