@@ -23,6 +23,9 @@ PDB_SUFFIXES = (".pdb", ".ent", ".pdb1", ".brk")
 _CIF_MARK = re.compile(rb"^(data_|loop_|_atom_site\.)", re.MULTILINE)
 _PDB_MARK = re.compile(rb"^(ATOM  |HETATM)", re.MULTILINE)
 
+# Columns are bytes: a byte outside ASCII (mostly in a name or a title) becomes one "?".
+_TO_ASCII = bytes(code if code < 128 else ord("?") for code in range(256))
+
 BondTable = dict[str, tuple[tuple[str, str, int], ...]]
 ChargeTable = dict[str, tuple[tuple[str, int], ...]]
 
@@ -93,7 +96,7 @@ def parse_structure(path: str | Path) -> ParsedFile:
             numbers (with the line).
     """
     path = Path(path)
-    content = read_bytes(path, StructureError)
+    content = read_bytes(path, StructureError).translate(_TO_ASCII)
     name = file_stem(path)
     if _is_cif(content, file_suffix(path), path):
         return _parse_cif(content, name, path)
@@ -118,7 +121,7 @@ def _is_cif(content: bytes, suffix: str, path: Path) -> bool:
 def _parse_pdb(content: bytes, name: str, path: Path) -> ParsedFile:
     _check_pdb_coordinates(content, path)
     try:
-        structure = gemmi.read_pdb_string(content.decode("latin-1"))
+        structure = gemmi.read_pdb_string(content.decode("ascii"))
     except (RuntimeError, ValueError) as problem:
         raise StructureError(f"{path}: cannot be read as PDB ({_first_line(problem)})") from None
     atoms = _flatten(structure, path, says_polymer=False)
@@ -138,7 +141,7 @@ def _check_pdb_coordinates(content: bytes, path: Path) -> None:
         return
     for number, line in enumerate(content.splitlines(), start=1):
         if line[:6] in (b"ATOM  ", b"HETATM") and not _three_numbers(line[30:54].ljust(24)):
-            shown = line.decode("latin-1")[30:54]
+            shown = line.decode("ascii")[30:54]
             cut = len(line) < 54
             raise StructureError(
                 f"{path}: line {number}: "
@@ -155,7 +158,7 @@ def _three_numbers(columns: bytes) -> bool:
 
 def _parse_cif(content: bytes, name: str, path: Path) -> ParsedFile:
     try:
-        document = gemmi.cif.read_string(content.decode("utf-8", errors="replace"))
+        document = gemmi.cif.read_string(content.decode("ascii"))
     except (RuntimeError, ValueError) as problem:
         raise StructureError(
             f"{path}: truncated or damaged mmCIF ({_first_line(problem)})"

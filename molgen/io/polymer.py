@@ -46,7 +46,10 @@ def polymer_residues(atoms: AtomTable, starts: np.ndarray) -> np.ndarray:
             result[residue] = True
         elif bounds[residue + 1] - bounds[residue] > 1:
             ask.append(int(residue))
-    if ask:
+    if ask and not result.any():
+        # A file of HETATM records only: standard amino acids must be its chains.
+        result[[r for r in ask if kind[names[r]] == "polymer"]] = True
+    elif ask:
         _adopt_bonded(atoms, bounds, np.array(ask), result)
     return result
 

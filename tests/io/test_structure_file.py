@@ -285,3 +285,17 @@ def test_written_pdb_reads_back(write, examples):
         np.testing.assert_array_equal(getattr(protein, field), getattr(again, field))
     np.testing.assert_allclose(protein.coords, again.coords, atol=5.1e-4)
     np.testing.assert_array_equal(protein.hetero, again.hetero)
+
+
+def test_file_of_hetatm_records_only(write, peptide, nicotinate):
+    text = peptide.replace("ATOM  ", "HETATM") + nicotinate()
+    structure = read_structure(write(text))
+    assert [group.code for group in structure.groups] == ["NIO"]
+    assert int((~structure.atoms.hetero).sum()) == 34
+
+
+def test_bytes_outside_ascii_do_not_shift_columns(write, peptide):
+    text = ("REMARK Müller\n" + peptide.replace("LEU A   4", "LEÜ A   4")).encode("latin-1")
+    protein = read_structure(write(text)).atoms
+    assert len(protein) == 34
+    assert protein.residue_names[-1] == "LE?"
