@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn, TextIO
 
 import click
@@ -71,12 +72,20 @@ class CommandTable(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in self.table.items()])
 
-    def main(self, args: Any = None, prog_name: str | None = None, **extra: Any) -> Any:
+    def main(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run, and leave with 0, a command's own code, 2 (expected failure) or 130 (Ctrl-C).
 
         Any other exception is a bug in molgen: it passes through with its traceback (code 1).
         """
-        if not extra.pop("standalone_mode", True):
+        extra["complete_var"] = complete_var
+        if not standalone_mode:
             return super().main(args, prog_name, standalone_mode=False, **extra)
         show, warnings.showwarning = warnings.showwarning, _show_warning(warnings.showwarning)
         try:
