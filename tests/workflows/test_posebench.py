@@ -138,3 +138,13 @@ def test_shipped_configs_name_files_that_exist():
         for entry in folder.iterdir():
             for kind in ("protein.pdb", "ligand.sdf", "ligand_start_conf.sdf"):
                 assert (entry / f"{entry.name}_{kind}").is_file()
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "workflows").glob("*/arms/*.yaml")), ids=lambda p: p.stem
+)
+def test_arm_settings_are_settings_of_the_samplers(path):
+    from molgen.config import load
+    from molgen.search.samplers import SamplerSettings
+
+    assert load(SamplerSettings, path) != SamplerSettings() or "conformers" in path.name
