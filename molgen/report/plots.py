@@ -19,20 +19,18 @@ _STYLE: Any = {
     "axes.spines.right": False,
     "axes.edgecolor": "#8592a1",
     "axes.labelcolor": "#1b2430",
-    "axes.titleweight": "semibold",
     "axes.titlesize": 12,
-    "axes.titlelocation": "left",
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#e6e9ee",
     "xtick.color": "#66717f",
     "ytick.color": "#66717f",
     "font.size": 10.5,
-    "legend.frameon": False,
 }
 
 ROTATABLE_BINS = ((0, 3), (4, 6), (7, 9), (10, 999))
 """Bins of rotatable bonds, ends included."""
+_BIN_NAMES = tuple(f"{low}–{high}" if high < 999 else f"≥ {low}" for low, high in ROTATABLE_BINS)
 
 
 def cumulative_rmsd(path: Path, runs: Mapping[str, Sequence[Outcome]], limit: float = 6.0) -> None:
@@ -48,8 +46,8 @@ def cumulative_rmsd(path: Path, runs: Mapping[str, Sequence[Outcome]], limit: fl
             axes.step(x, y, style, where="post", color=colour, label=f"{label} {name}", lw=1.9)
     axes.axvline(2.0, color="#8592a1", lw=1, ls=":")
     axes.set(xlim=(0, limit), ylim=(0, 100), xlabel="RMSD / Å", ylabel="entries within / %")
-    axes.set_title("Distance to the reference pose")
-    axes.legend(loc="lower right", fontsize=9)
+    axes.set_title("Distance to the reference pose", loc="left", fontweight="semibold")
+    axes.legend(loc="lower right", fontsize=9, frameon=False)
     _save(figure, path)
 
 
@@ -74,11 +72,12 @@ def success_bars(path: Path, rates: Mapping[str, Mapping[str, Proportion]]) -> N
 def rotatable_bars(path: Path, runs: Mapping[str, Sequence[Outcome]]) -> None:
     """Draw top-1 success (2 Å) by the number of rotatable bonds."""
     tables = {label: by_rotatable_bonds(outcomes) for label, outcomes in runs.items()}
+    names = [n for n in _BIN_NAMES if any(table[n].total for table in tables.values())]
     figure, axes = _new(6.8, 4.2)
     for at, (label, table) in enumerate(tables.items()):
-        _bars(axes, at, len(tables), label, list(table.values()))
-    first = next(iter(tables.values()), {})
-    axes.set_xticks(range(len(first)), [f"{name}\n(n = {p.total})" for name, p in first.items()])
+        _bars(axes, at, len(tables), label, [table[name] for name in names])
+    most = {name: max(table[name].total for table in tables.values()) for name in names}
+    axes.set_xticks(range(len(names)), [f"{name}\n(n = {most[name]})" for name in names])
     axes.set_xlabel("rotatable bonds")
     _finish_bars(axes, "Top-1 within 2 Å by ligand flexibility", len(tables))
     _save(figure, path)
@@ -87,8 +86,7 @@ def rotatable_bars(path: Path, runs: Mapping[str, Sequence[Outcome]]) -> None:
 def by_rotatable_bonds(outcomes: Sequence[Outcome]) -> dict[str, Proportion]:
     """Return top-1 success at 2 Å for each bin of ``extra["rotatable_bonds"]``."""
     table = {}
-    for low, high in ROTATABLE_BINS:
-        name = f"{low}–{high}" if high < 999 else f"≥ {low}"
+    for name, (low, high) in zip(_BIN_NAMES, ROTATABLE_BINS, strict=True):
         inside = [o for o in outcomes if low <= o.extra.get("rotatable_bonds", -1) <= high]
         table[name] = proportion([o.best(1) <= 2.0 for o in inside])
     return table
@@ -113,9 +111,15 @@ def _finish_bars(axes: Any, title: str, runs: int) -> None:
     axes.set(ylim=(0, 108), ylabel="entries / %")
     axes.set_yticks(range(0, 101, 20))
     axes.grid(axis="x", visible=False)
-    axes.set_title(title)
+    axes.set_title(title, loc="left", fontweight="semibold")
     if runs > 1:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=min(runs, 3), fontsize=9)
+        axes.legend(
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.2),
+            ncols=min(runs, 3),
+            fontsize=9,
+            frameon=False,
+        )
 
 
 def _colours(count: int) -> list[str]:
