@@ -188,18 +188,28 @@ def build_entry(raw: RawEntry, options: BuildOptions) -> tuple[Row, StoredComple
     row["affinity"] = "" if raw.affinity is None else f"{raw.affinity:g}"
     try:
         entry = _encode(raw, options, row)
-    except EncodingRefusedError as error:
-        return _failed(row, error.reason, error), None
-    except LigandError as error:
-        return _failed(row, "ligand_unreadable", error), None
-    except StructureError as error:
-        return _failed(row, "protein_unreadable", error), None
     except Exception as error:  # one entry must never stop the others
-        expected = isinstance(error, (MolgenError, OSError))
-        detail = str(error) if expected else f"{type(error).__name__}: {error}"
-        return _failed(row, "unexpected_error", detail), None
+        row["status"] = "failed"
+        row["reason"], detail = _explain(error)
+        for path in (raw.protein, raw.ligand):  # the store does not depend on where RAW lies
+            detail = detail.replace(str(path), path.name) if path else detail
+        row["detail"] = " ".join(detail.split())[:300]
+        return row, None
     row["status"] = "ok"
     return row, entry
+
+
+def _explain(error: Exception) -> tuple[str, str]:
+    """Return the word for counting and the message of a failure."""
+    if isinstance(error, EncodingRefusedError):
+        return error.reason, str(error)
+    if isinstance(error, LigandError):
+        return "ligand_unreadable", str(error)
+    if isinstance(error, StructureError):
+        return "protein_unreadable", str(error)
+    if isinstance(error, (MolgenError, OSError)):
+        return "unexpected_error", str(error)
+    return "unexpected_error", f"{type(error).__name__}: {error}"
 
 
 def _encode(raw: RawEntry, options: BuildOptions, row: Row) -> StoredComplex:
@@ -217,12 +227,6 @@ def _encode(raw: RawEntry, options: BuildOptions, row: Row) -> StoredComplex:
     row["pocket_chain"], row["sequence"] = pocket_chain(protein, ligand.coords)
     row["smiles"] = ligand.smiles
     return entry
-
-
-def _failed(row: Row, reason: str, detail: object) -> Row:
-    row["status"], row["reason"] = "failed", reason
-    row["detail"] = " ".join(str(detail).split())[:300]
-    return row
 
 
 def _finish(target: Path, count: int, options: BuildOptions) -> list[Row]:

@@ -44,6 +44,7 @@ def test_every_entry_has_an_outcome(raw: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     assert {row["id"]: row["reason"] for row in store.table} == OUTCOMES
     assert all(row["detail"] for row in store.table if row["status"] != "ok")
+    assert not any(str(raw) in row["detail"] for row in store.table)
     assert store.manifest["outcomes"] == result.outcomes
     assert len(store) == 2 and store.ids == ("1aaa", "2bbb")
     assert [entry.id for entry in store.load_all()] == ["1aaa", "2bbb"]
