@@ -6,6 +6,7 @@
   const overview = [...document.querySelectorAll(".ligands tr[data-ligand]")];
   const on = id => { const box = document.getElementById(id); return Boolean(box && box.checked); };
   const stage = document.getElementById("stage");
+  const bench = document.querySelector(".bench");
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const RANKED = { top: "#0f9d8a", rest: "#9aa5b1", reference: "#d9822b" };
   let viewer = null, receptor = null, receptorAtoms = [], surface = null;
@@ -96,7 +97,7 @@
       atoms = model.selectedAtoms({});
     }
     if (receptor) {
-      const grey = dark.matches ? "#6d7a88" : "#c3ccd6";
+      const grey = dark.matches ? "#9fb0c2" : "#c3ccd6";
       receptor.setStyle({}, {});
       if (on("cartoon")) receptor.setStyle({ hetflag: false },
         { cartoon: { color: grey, opacity: 0.55, thickness: 0.25 } });
@@ -151,7 +152,10 @@
     const changed = number !== ligand;
     ligand = number; pose = at;
     if (sections.size > 1) sections.forEach((s, key) => { s.hidden = key !== ligand; });
-    if (stage) stage.style.display = data.poses[ligand] ? "" : "none";
+    if (stage) {
+      stage.hidden = !data.poses[ligand];
+      bench.classList.toggle("no-viewer", stage.hidden);
+    }
     mark(); draw();
     if (changed || move) centre();
   }
