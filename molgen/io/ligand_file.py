@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from rdkit import Chem
 
 from molgen.errors import LigandError
+from molgen.io.aromatic import has_aromatic_bonds, is_pattern, rebuild_aromatic
 from molgen.io.paths import file_stem, file_suffix, read_text
 from molgen.io.rdkit_log import quiet_rdkit, rdkit_complaint
 from molgen.structure.ligand import Ligand
@@ -124,15 +124,20 @@ def ligand_from_smiles(text: str, *, where: str, name: str = "") -> Ligand:
 
 def _read_record_file(path: Path, suffix: str) -> Ligand:
     mol2 = suffix == ".mol2"
+    sibling = path.with_name(f"{file_stem(path)}.mol2")  # also serves "x.sdf.gz"
     try:
         records = split_records(read_text(path, LigandError), mol2)
         if not records:
             raise LigandError(f"{path}: holds no molecule")
-        ligand = ligand_from_record(records[0], where=str(path), name=file_stem(path), mol2=mol2)
+        ligand = ligand_from_record(
+            records[0],
+            where=str(path),
+            name=file_stem(path),
+            mol2=mol2,
+            repair=not sibling.is_file(),
+        )
         return _note_others(ligand, path, len(records))
     except LigandError as problem:
-        # The plain sibling name also serves "x.sdf.gz".
-        sibling = path.with_name(f"{file_stem(path)}.mol2")
         if mol2 or not sibling.is_file():
             raise
         try:
@@ -172,24 +177,45 @@ def split_records(text: str, mol2: bool) -> list[str]:
     return records
 
 
-def ligand_from_record(record: str, *, where: str, name: str = "", mol2: bool = False) -> Ligand:
+def ligand_from_record(
+    record: str, *, where: str, name: str = "", mol2: bool = False, repair: bool = True
+) -> Ligand:
     """Return the ligand of one SDF or MOL2 record.
+
+    Args:
+        record: the text of one molecule.
+        where: what errors name.
+        name: label where the record has no title.
+        mol2: the record is MOL2.
+        repair: guess lost hydrogens of aromatic nitrogens rather than refuse the record.
 
     Raises:
         LigandError: RDKit refuses the record; the message carries its reason.
     """
-    parse: Callable[[], Chem.Mol | None]
-    if mol2:
-        parse = lambda: Chem.MolFromMol2Block(record, removeHs=False)  # noqa: E731
-    else:
-        parse = lambda: Chem.MolFromMolBlock(record, removeHs=False)  # noqa: E731
+    read = Chem.MolFromMol2Block if mol2 else Chem.MolFromMolBlock
     with quiet_rdkit():
-        mol = parse()
+        mol = read(record, removeHs=False)
+    if mol is not None and not is_pattern(mol):
+        return _finish_record(mol, name, where)
+    reason = ""
     if mol is None:
-        reason = rdkit_complaint(parse)
+        reason = rdkit_complaint(lambda: read(record, removeHs=False))
+        reason = reason or "RDKit cannot read the record"
         if _holds_bad_number(record):
             reason = f"coordinates hold NaN, infinity or no number; {reason}"
-        raise LigandError(f"{where}: {reason or 'RDKit cannot read the record'}")
+        with quiet_rdkit():
+            mol = None if mol2 else read(record, removeHs=False, sanitize=False)
+        if mol is None or not repair or not has_aromatic_bonds(mol):
+            raise LigandError(f"{where}: {reason}")
+    try:
+        rebuilt, note = rebuild_aromatic(mol, record)
+    except LigandError as problem:
+        raise LigandError(f"{where}: {reason + '; ' if reason else ''}{problem}") from None
+    ligand = _finish_record(rebuilt, name, where)
+    return replace(ligand, notes=(note, *ligand.notes))
+
+
+def _finish_record(mol: Chem.Mol, name: str, where: str) -> Ligand:
     title = mol.GetProp("_Name").strip() if mol.HasProp("_Name") else ""
     return finish_ligand(mol, name=title if title not in ("", "*****") else name, where=where)
 
