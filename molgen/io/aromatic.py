@@ -71,10 +71,16 @@ def rebuild_aromatic(mol: Chem.Mol, record: str) -> tuple[Chem.Mol, str]:
     for chosen in choices:
         found = _sanitised(bare, chosen)
         if found is not None:
-            where = " ".join(f"N{index + 1}" for index in chosen) or "none"
-            how = "as the record hints" if chosen == hinted and hinted else "by guess"
-            return found, f"aromatic rings rebuilt, hydrogens on ring nitrogens {how}: {where}"
+            return found, _describe(chosen, hinted=chosen == hinted)
     raise LigandError("aromatic bonds have no Kekulé structure; give Kekulé bonds or a MOL2 file")
+
+
+def _describe(chosen: tuple[int, ...], *, hinted: bool) -> str:
+    if not chosen:
+        return "search flags on the bonds of the record ignored"
+    where = " ".join(f"N{index + 1}" for index in chosen)
+    how = "as the record hints" if hinted else "by guess"
+    return f"aromatic rings rebuilt, hydrogens on ring nitrogens {how}: {where}"
 
 
 def _copy(mol: Chem.Mol) -> Chem.RWMol:

@@ -78,3 +78,10 @@ def test_true_pattern_is_refused(write):
     lines[4 + 3] = lines[4 + 3][:6] + "  5" + lines[4 + 3][9:]  # "single or double"
     with pytest.raises(LigandError, match="query atoms or bonds"):
         read_ligand(write("\n".join(lines) + "\n", "q.sdf"))
+
+
+def test_flags_alone_change_nothing_but_are_said(write):
+    ligand = read_ligand(write(aromatic_block("Cc1ccncc1", query=True), "q.sdf"))
+    assert ligand.smiles == "Cc1ccncc1"
+    assert ligand.notes == ("search flags on the bonds of the record ignored",)
+    assert not any(bond.HasQuery() for bond in ligand.mol.GetBonds())

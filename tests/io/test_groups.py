@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gemmi
 import numpy as np
 import pytest
 
@@ -129,3 +130,13 @@ def test_find_group(write, peptide, line, nicotinate):
 
 def test_list_groups_of_bare_protein(write, peptide):
     assert "none" in list_groups(read_structure(write(peptide)))
+
+
+def test_covalent_by_struct_conn(write, peptide, nicotinate):
+    """The same link as LINK, written as mmCIF by gemmi."""
+    link = "LINK         NZ  LYS A   2                 C4  NIO A 301     1555   1555  2.30  \n"
+    model = gemmi.read_pdb_string(link + peptide + nicotinate())
+    model.setup_entities()
+    path = write(model.make_mmcif_document().as_string(), "case.cif")
+    assert "_struct_conn" in path.read_text()
+    assert read_structure(path).groups[0].covalent
