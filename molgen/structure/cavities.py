@@ -25,19 +25,18 @@ POLAR = ("SER", "THR", "ASN", "GLN", "GLY")
 # Logistic regression "a ligand atom within 2.5 Å of the sphere" against "none within 3.5 to 6 Å",
 # fitted by workflows/pockets/fit.py to 500 complexes of the training set (docs/pockets.md).
 FEATURES = {
-    "spheres within 4": 0.07385,
-    "spheres within 6": 0.01085,
-    "mean radius within 6": 0.7345,
-    "mean apolar contacts within 6": 0.2375,
-    "atoms within 6": -0.02404,
-    "atoms within 10": 0.01825,
-    "openness within 10": 3.543,
-    "aliphatic side-chain atoms within 6": 0.06475,
-    "cationic side-chain atoms within 6": -0.02948,
-    "polar side-chain atoms within 6": -0.02094,
-    "hetero atoms within 6, at most 3": 0.6874,
+    "spheres within 4": 0.07365,
+    "spheres within 6": 0.01043,
+    "mean radius within 6": 0.7379,
+    "mean apolar contacts within 6": 0.1977,
+    "atoms within 6": -0.02489,
+    "atoms within 10": 0.01974,
+    "openness within 10": 3.689,
+    "aliphatic side-chain atoms within 6": 0.0607,
+    "cationic side-chain atoms within 6": -0.03263,
+    "polar side-chain atoms within 6": -0.02452,
 }
-INTERCEPT = -9.318
+INTERCEPT = -9.379
 DENSITY_WIDTH = 3.5
 SEPARATION = 7.0
 ATOM_RADIUS = 1.7
@@ -162,7 +161,6 @@ def sphere_features(protein: Protein, spheres: AlphaSpheres) -> np.ndarray:
         near(ALIPHATIC),
         near(CATIONIC),
         near(POLAR),
-        np.minimum(np.bincount(sphere[protein.hetero[atom]], minlength=count), 3),
     )
     return np.stack(columns, axis=1).astype(np.float64)
 

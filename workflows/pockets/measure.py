@@ -3,8 +3,9 @@
     python workflows/pockets/measure.py FOLDER [FOLDER ...] [--limit 100]
 
 A FOLDER holds ``<id>/<id>_protein.pdb`` and ``<id>/<id>_ligand.sdf``. DCC: the pocket's centre
-lies within 4 Å of the ligand's centroid; DCA: within 4 Å of any ligand atom. Intervals: 95 %,
-Wilson.
+lies within 4 Å of the ligand's centroid; DCA: within 4 Å of any ligand atom; "or a copy": or the
+pocket touches at least 40 % of the residues (by name and number) that touch the ligand, in whatever
+chain, because the sites of a homomer are all equally right. Intervals: 95 %, Wilson.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from molgen.io import read_ligand, read_protein
-from molgen.structure.cavities import find_cavities
+from molgen.structure import ResidueId
+from molgen.structure.cavities import Cavity, find_cavities
 
 HIT = 4.0
+CONTACT = 4.5
+COPY = 0.4
+CRITERIA = ("DCC", "DCA", "DCA or a copy")
 
 
 def wilson(hits: int, total: int, z: float = 1.959964) -> tuple[float, float]:
@@ -29,14 +34,20 @@ def wilson(hits: int, total: int, z: float = 1.959964) -> tuple[float, float]:
     return (middle - half) / (1 + z * z / total), (middle + half) / (1 + z * z / total)
 
 
-def first_rank(distances: np.ndarray) -> float:
-    """Return the rank from 1 of the first distance that is a hit, infinity for none."""
-    hits = np.flatnonzero(distances <= HIT)
+def is_copy(cavity: Cavity, names: dict[ResidueId, str], site: set[tuple[int, str, str]]) -> bool:
+    """Tell whether a cavity touches the residues of the ligand's site, chains aside."""
+    touched = {(r.number, r.insertion_code, names[r]) for r in cavity.residues}
+    return len(touched & site) >= COPY * len(site)
+
+
+def first_rank(hit: np.ndarray) -> float:
+    """Return the rank from 1 of the first hit, infinity for none."""
+    hits = np.flatnonzero(hit)
     return hits[0] + 1.0 if len(hits) else np.inf
 
 
 def measure(folder: Path, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return (complexes, 2) ranks of the first hit by DCC and DCA, and (complexes, 2) size, s."""
+    """Return (complexes, criteria) ranks of the first hit, and (complexes, 2) atoms, seconds."""
     entries = sorted(path for path in folder.iterdir() if path.is_dir())
     entries = entries[:: max(1, len(entries) // limit)][:limit]
     ranks, costs = [], []
@@ -44,11 +55,17 @@ def measure(folder: Path, limit: int) -> tuple[np.ndarray, np.ndarray]:
         protein = read_protein(entry / f"{entry.name}_protein.pdb")
         ligand = read_ligand(entry / f"{entry.name}_ligand.sdf").coords
         start = time.perf_counter()
-        centers = np.array([c.center for c in find_cavities(protein)]).reshape(-1, 3)
+        cavities = find_cavities(protein)
         costs.append((len(protein), time.perf_counter() - start))
+        centers = np.array([cavity.center for cavity in cavities]).reshape(-1, 3)
         to_centroid = np.linalg.norm(centers - ligand.mean(0), axis=1)
         to_atoms = np.linalg.norm(centers[:, None] - ligand, axis=-1).min(axis=1, initial=np.inf)
-        ranks.append((first_rank(to_centroid), first_rank(to_atoms)))
+        names = {residue: name for residue, name, _ in protein.residues()}
+        around = protein.select(protein.near(ligand, CONTACT)).residues()
+        site = {(r.number, r.insertion_code, name) for r, name, _ in around}
+        copies = np.array([is_copy(cavity, names, site) for cavity in cavities], dtype=bool)
+        hits = (to_centroid <= HIT, to_atoms <= HIT, (to_atoms <= HIT) | copies)
+        ranks.append([first_rank(hit) for hit in hits])
     return np.array(ranks), np.array(costs)
 
 
@@ -63,7 +80,7 @@ def main() -> None:
     notes = []
     for folder in args.folders:
         ranks, costs = measure(folder, args.limit)
-        for column, criterion in enumerate(("DCC", "DCA")):
+        for column, criterion in enumerate(CRITERIA):
             cells = []
             for top in (1, 3, 5, 20):
                 hits = int((ranks[:, column] <= top).sum())
