@@ -1,0 +1,74 @@
+"""From sampled poses to what users read: molecules with hydrogens, verdicts, rows and records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rdkit import Chem
+from rdkit.Geometry import Point3D
+
+from molgen.scoring.validity import Validity, check_poses
+from molgen.structure import Ligand, Poses, Protein
+
+UNITS = {
+    "score": "kcal/mol",
+    "affinity": "kcal/mol",
+    "receptor": "kcal/mol",
+    "contacts": "kcal/mol",
+    "internal": "kcal/mol",
+}
+"""Units of the columns of summary.csv and of the properties in poses.sdf."""
+
+
+@dataclass(frozen=True)
+class RankedPose:
+    """One returned pose: a molecule with explicit hydrogens and its properties in file order."""
+
+    mol: Chem.Mol
+    properties: dict[str, object]
+
+
+def rank_poses(poses: Poses, protein: Protein) -> list[RankedPose]:
+    """Check every pose and rank: valid poses first, then by score.
+
+    Properties: ``rank`` (1 is best), ``score`` (what the sampler ranked by, kcal/mol, lower is
+    better), the sampler's energy terms, ``posebusters_pass`` and ``posebusters_failed`` (names of
+    the failed checks).
+    """
+    mols = [pose_molecule(poses.ligand, coords) for coords in poses.coords]
+    verdicts = check_poses(mols, protein, Ligand(poses.ligand.name, _graph(poses.ligand)))
+    order = sorted(range(len(mols)), key=lambda i: (not verdicts[i].passed, poses.scores[i], i))
+    ranked = []
+    for rank, index in enumerate(order, start=1):
+        terms = {name: float(values[index]) for name, values in poses.terms.items()}
+        properties: dict[str, object] = {"rank": rank, "score": float(poses.scores[index]), **terms}
+        properties.update(_verdict_properties(verdicts[index]))
+        ranked.append(RankedPose(mols[index], properties))
+    return ranked
+
+
+def pose_molecule(ligand: Ligand, coords: np.ndarray) -> Chem.Mol:
+    """Return the ligand with ``coords`` (atoms, 3) Å and hydrogens placed by geometry."""
+    mol = _graph(ligand)
+    conformer = Chem.Conformer(mol.GetNumAtoms())
+    conformer.Set3D(True)
+    for index, (x, y, z) in enumerate(coords):
+        conformer.SetAtomPosition(index, Point3D(float(x), float(y), float(z)))
+    mol.AddConformer(conformer)
+    mol = Chem.AddHs(mol, addCoords=True)
+    mol.SetProp("_Name", ligand.name)
+    return mol
+
+
+def _graph(ligand: Ligand) -> Chem.Mol:
+    mol = Chem.Mol(ligand.mol)
+    mol.RemoveAllConformers()
+    return mol
+
+
+def _verdict_properties(verdict: Validity) -> dict[str, object]:
+    failed = ", ".join(verdict.failed)
+    if verdict.reason:
+        failed = f"{failed} ({verdict.reason})" if failed else verdict.reason
+    return {"posebusters_pass": verdict.passed, "posebusters_failed": failed}

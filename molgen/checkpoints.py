@@ -1,0 +1,89 @@
+"""Shipped weights: verified, then opened; never pickled.
+
+A checkpoint is a folder with model.safetensors, config.json, SHA256SUMS and MODEL_CARD.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from molgen.errors import StoreError, suggest
+
+_VERIFIED = ("model.safetensors", "config.json")
+
+
+def checkpoint_folder(name: str) -> Path:
+    """Return the folder of a checkpoint: a path as given, or the name of a shipped one.
+
+    Raises:
+        StoreError: neither exists.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    shipped = _shipped()
+    if name not in shipped:
+        raise StoreError(f"no checkpoint {name!r}, neither shipped nor a folder{suggest(name, shipped)}")
+    return shipped[name]
+
+
+def _shipped() -> dict[str, Path]:
+    try:
+        roots = [Path(str(resources.files("molgen.weights")))]
+    except ModuleNotFoundError:  # run from the source tree without installation
+        roots = [Path(__file__).resolve().parent.parent / "checkpoints"]
+    return {
+        folder.name: folder
+        for root in roots
+        for folder in sorted(root.iterdir())
+        if (folder / "SHA256SUMS").is_file()
+    }
+
+
+def load_tensors(name: str, *, kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the config and the arrays of a checkpoint after checking its SHA-256 sums.
+
+    Raises:
+        StoreError: missing, damaged, or of another kind.
+    """
+    from safetensors.numpy import load
+
+    folder = checkpoint_folder(name)
+    content = {file: _verified(folder, file) for file in _VERIFIED}
+    config = json.loads(content["config.json"])
+    if config.get("kind") != kind:
+        raise StoreError(f"{folder}: checkpoint is a {config.get('kind')!r}, expected {kind!r}")
+    return config, load(content["model.safetensors"])
+
+
+def _verified(folder: Path, file: str) -> bytes:
+    try:
+        sums = dict(
+            reversed(line.split(None, 1)) for line in (folder / "SHA256SUMS").read_text().splitlines()
+        )
+        content = (folder / file).read_bytes()
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{folder}: {file} cannot be verified ({error})") from None
+    if hashlib.sha256(content).hexdigest() != sums.get(file):
+        raise StoreError(f"{folder}: {file} does not match SHA256SUMS; the checkpoint is damaged")
+    return content
+
+
+def save_tensors(folder: Path, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+    """Write model.safetensors, config.json and SHA256SUMS into ``folder``."""
+    from safetensors.numpy import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "model.safetensors": save(tensors),
+        "config.json": (json.dumps(config, indent=2) + "\n").encode(),
+    }
+    for file, data in content.items():
+        (folder / file).write_bytes(data)
+    sums = [f"{hashlib.sha256(data).hexdigest()}  {file}\n" for file, data in content.items()]
+    (folder / "SHA256SUMS").write_text("".join(sums))

@@ -1,0 +1,60 @@
+"""The AutoDock Vina pair potential as numbers: weights, and tables over distance.
+
+Trott & Olson, J. Comput. Chem. 2010, 31, 455, equations 3-8 and table 1. The torch form that is
+differentiated for guidance is `molgen.energy.vina`; tables serve the grids and compiled kernels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from molgen.graphs.atom_types import ACCEPTOR, DONOR, HYDROPHOBIC, RADII
+
+CUTOFF = 8.0
+"""Distance in Å between atom centres beyond which the potential is zero."""
+
+
+@dataclass(frozen=True)
+class VinaWeights:
+    """Weights of the published scoring function, kcal/mol (rotor: dimensionless)."""
+
+    gauss1: float = -0.035579
+    gauss2: float = -0.005156
+    repulsion: float = 0.840245
+    hydrophobic: float = -0.035069
+    hydrogen_bond: float = -0.587439
+    rotor: float = 0.05846
+
+
+def pair_energy(
+    distance: np.ndarray, first: np.ndarray, second: np.ndarray, weights: VinaWeights
+) -> np.ndarray:
+    """Return the energy of atom pairs; all arguments broadcast against each other.
+
+    Args:
+        distance: Å between atom centres.
+        first: docking type of one atom.
+        second: docking type of the other.
+        weights: term weights.
+    """
+    surface = distance - RADII[first] - RADII[second]
+    hydrophobic = HYDROPHOBIC[first] & HYDROPHOBIC[second]
+    bonding = (DONOR[first] & ACCEPTOR[second]) | (ACCEPTOR[first] & DONOR[second])
+    energy = (
+        weights.gauss1 * np.exp(-((surface / 0.5) ** 2))
+        + weights.gauss2 * np.exp(-(((surface - 3.0) / 2.0) ** 2))
+        + weights.repulsion * np.minimum(surface, 0.0) ** 2
+        + weights.hydrophobic * np.where(hydrophobic, np.clip(1.5 - surface, 0.0, 1.0), 0.0)
+        + weights.hydrogen_bond * np.where(bonding, np.clip(-surface / 0.7, 0.0, 1.0), 0.0)
+    )
+    return np.where(distance < CUTOFF, energy, 0.0)
+
+
+def pair_table(
+    first: np.ndarray, second: np.ndarray, weights: VinaWeights, bins_per_angstrom: int
+) -> np.ndarray:
+    """Return energies on a distance grid, (pairs, bins) float64; bin k stands for k / density Å."""
+    distance = np.arange(int(CUTOFF * bins_per_angstrom) + 2) / bins_per_angstrom
+    return pair_energy(distance[None, :], first[:, None], second[:, None], weights)

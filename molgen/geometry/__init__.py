@@ -1,0 +1,1 @@
+"""Mathematics on coordinates (torch): rotations, torsions, alignment, neighbours; no chemistry."""

@@ -1,0 +1,1 @@
+"""Structure to tensors: the only featurisers, used by training and inference alike."""

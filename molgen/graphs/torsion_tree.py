@@ -1,0 +1,165 @@
+"""The ligand as rigid fragments joined by rotatable bonds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rdkit import Chem
+
+from molgen.graphs.atom_types import ligand_types
+from molgen.graphs.contact_types import ligand_contacts
+
+_AMIDE = Chem.MolFromSmarts("[NX3]-[CX3]=[O,N,S]")
+_TERTIARY_AMIDE = Chem.MolFromSmarts("[NX3]([!#1])([!#1])-[CX3]=[O,N,S]")
+_TRIPLE = Chem.MolFromSmarts("[*]-[*]#[*]")
+
+
+@dataclass(frozen=True)
+class TorsionTree:
+    """Topology of a flexible ligand, atoms renumbered so that every moving part is a range.
+
+    Attributes:
+        order: (atoms,) index in the molecule of every tree atom.
+        types: (atoms,) uint8 docking types, tree order.
+        contacts: (atoms,) uint8 contact types, tree order.
+        axis: (torsions, 2) tree atoms of each rotatable bond, the second one moves; parents come
+            before children.
+        span: (torsions, 2) half-open range of the tree atoms that move with each torsion.
+        pairs: (pairs, 2) tree atoms more than three bonds apart whose distance a torsion changes.
+        rotors: number of rotors of the Vina rotor term (halves for hydroxyls and amines).
+    """
+
+    order: np.ndarray
+    types: np.ndarray
+    contacts: np.ndarray
+    axis: np.ndarray
+    span: np.ndarray
+    pairs: np.ndarray
+    rotors: float
+
+    @property
+    def num_atoms(self) -> int:
+        """Number of heavy atoms."""
+        return len(self.order)
+
+    @property
+    def num_torsions(self) -> int:
+        """Number of rotatable bonds between heavy atoms."""
+        return len(self.axis)
+
+
+def build_torsion_tree(mol: Chem.Mol) -> TorsionTree:
+    """Return the torsion tree of a molecule without explicit hydrogens.
+
+    The root is the largest rigid fragment. Rings, double bonds and amides are rigid; other ring
+    and amide forms come from several start conformers.
+
+    Raises:
+        LigandError: an element without docking type.
+    """
+    types = ligand_types(mol)
+    active = active_bonds(mol)
+    hinges = {bond for bond in active if all(mol.GetAtomWithIdx(i).GetDegree() > 1 for i in bond)}
+    fragment = _fragments(mol, hinges)
+    members: dict[int, list[int]] = {}
+    for atom, label in enumerate(fragment):
+        members.setdefault(int(label), []).append(atom)
+
+    order: list[int] = []
+    axis: list[tuple[int, int]] = []
+    span: list[list[int]] = []
+
+    def visit(label: int, origin: int) -> None:
+        order.extend(members[label])
+        for atom in members[label]:
+            for neighbour in mol.GetAtomWithIdx(atom).GetNeighbors():
+                other = neighbour.GetIdx()
+                if other == origin or frozenset((atom, other)) not in hinges:
+                    continue
+                torsion = len(axis)
+                axis.append((atom, other))
+                span.append([len(order), 0])
+                visit(int(fragment[other]), atom)
+                span[torsion][1] = len(order)
+
+    visit(max(members, key=lambda label: (len(members[label]), -label)), -1)
+    position = np.empty(len(order), dtype=np.int64)
+    position[order] = np.arange(len(order))
+    tree_axis = position[np.array(axis, dtype=np.int64).reshape(-1, 2)]
+    tree_span = np.array(span, dtype=np.int64).reshape(-1, 2)
+    distance = Chem.GetDistanceMatrix(mol)[np.ix_(order, order)]
+    return TorsionTree(
+        order=np.array(order, dtype=np.int64),
+        types=types[order],
+        contacts=ligand_contacts(mol)[order],
+        axis=tree_axis,
+        span=tree_span,
+        pairs=_moving_pairs(distance, tree_axis, tree_span),
+        rotors=_count_rotors(mol, active),
+    )
+
+
+def active_bonds(mol: Chem.Mol) -> set[frozenset[int]]:
+    """Return the heavy-atom bonds that turn, including those that turn polar hydrogens only.
+
+    The rules are those of Meeko's default preparation: acyclic single bonds, no amides or
+    amidines (tertiary amides with different substituents do turn), nothing next to a triple bond,
+    and at least one more atom (a polar hydrogen counts) on both sides.
+    """
+    frozen = {frozenset((m[0], m[1])) for m in mol.GetSubstructMatches(_AMIDE)}
+    ranks = list(Chem.CanonicalRankAtoms(mol, breakTies=False))
+    for nitrogen, first, second, carbon, _ in mol.GetSubstructMatches(_TERTIARY_AMIDE):
+        if ranks[first] != ranks[second]:
+            frozen.discard(frozenset((nitrogen, carbon)))
+    frozen |= {frozenset((m[0], m[1])) for m in mol.GetSubstructMatches(_TRIPLE)}
+
+    def turns_something(atom: Chem.Atom) -> bool:
+        polar = atom.GetSymbol() in ("N", "O", "S", "P") and atom.GetTotalNumHs() > 0
+        return atom.GetDegree() > 1 or polar
+
+    active = set()
+    for bond in mol.GetBonds():
+        ends = frozenset((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()))
+        if bond.GetBondType() != Chem.BondType.SINGLE or bond.IsInRing() or ends in frozen:
+            continue
+        if turns_something(bond.GetBeginAtom()) and turns_something(bond.GetEndAtom()):
+            active.add(ends)
+    return active
+
+
+def _count_rotors(mol: Chem.Mol, active: set[frozenset[int]]) -> float:
+    """Vina's rotor count: each end whose partner has other heavy neighbours adds one half."""
+    ends = [mol.GetAtomWithIdx(index) for bond in active for index in bond]
+    return 0.5 * sum(atom.GetDegree() > 1 for atom in ends)
+
+
+def _fragments(mol: Chem.Mol, hinges: set[frozenset[int]]) -> np.ndarray:
+    """Return a label per atom; atoms joined by anything but a hinge share one."""
+    label = np.full(mol.GetNumAtoms(), -1, dtype=np.int64)
+    for start in range(mol.GetNumAtoms()):
+        if label[start] >= 0:
+            continue
+        stack = [start]
+        label[start] = start
+        while stack:
+            atom = mol.GetAtomWithIdx(stack.pop())
+            for neighbour in atom.GetNeighbors():
+                other = neighbour.GetIdx()
+                if label[other] < 0 and frozenset((atom.GetIdx(), other)) not in hinges:
+                    label[other] = start
+                    stack.append(other)
+    return label
+
+
+def _moving_pairs(distance: np.ndarray, axis: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """Return the pairs (pairs, 2) at least four bonds apart that some torsion moves."""
+    atoms = np.arange(len(distance))
+    moves = np.zeros(distance.shape, dtype=bool)
+    for ends, (begin, end) in zip(axis, span, strict=True):
+        inside = (atoms >= begin) & (atoms < end)
+        off_axis = ~np.isin(atoms, ends)
+        moves |= np.outer(inside & off_axis, ~inside & off_axis)
+    moves |= moves.T
+    first, second = np.nonzero(np.triu(moves & (distance > 3.5), 1))
+    return np.stack([first, second], axis=1).astype(np.int64)

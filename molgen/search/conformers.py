@@ -1,0 +1,46 @@
+"""Start conformers from the graph alone (RDKit ETKDG), never from coordinates of the input."""
+
+from __future__ import annotations
+
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
+
+from molgen.errors import LigandError
+from molgen.structure import Ligand
+
+
+def embed_conformers(ligand: Ligand, count: int, seed: int, *, minimize: bool = True) -> Chem.Mol:
+    """Return the ligand with explicit hydrogens and up to ``count`` conformers.
+
+    ETKDGv3 (Wang et al., J. Chem. Inf. Model. 2020, 60, 2044) with macrocycle and small-ring
+    torsions; chirality and double-bond stereo of the graph are enforced. ``minimize`` relaxes
+    bond lengths and angles with MMFF94 (UFF where MMFF lacks a type).
+
+    Raises:
+        LigandError: no 3D embedding is found even from random coordinates.
+    """
+    graph = Chem.Mol(ligand.mol)
+    graph.RemoveAllConformers()
+    mol = Chem.AddHs(graph)
+    params = rdDistGeom.ETKDGv3()
+    params.randomSeed = seed
+    params.useSmallRingTorsions = True
+    params.numThreads = 0
+    params.timeout = 60
+    if not rdDistGeom.EmbedMultipleConfs(mol, count, params):
+        params.useRandomCoords = True
+        if not rdDistGeom.EmbedMultipleConfs(mol, count, params):
+            raise LigandError(
+                f"{ligand.name}: no 3D conformer could be embedded; check stereo and ring closures"
+            )
+    if minimize:
+        relax_conformers(mol)
+    return mol
+
+
+def relax_conformers(mol: Chem.Mol, max_iterations: int = 200) -> None:
+    """Minimise all conformers in place, MMFF94 first, UFF where MMFF has no parameters."""
+    if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
+        rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(mol, numThreads=0, maxIters=max_iterations)
+    elif rdForceFieldHelpers.UFFHasAllMoleculeParams(mol):
+        rdForceFieldHelpers.UFFOptimizeMoleculeConfs(mol, numThreads=0, maxIters=max_iterations)

@@ -1,0 +1,129 @@
+"""Ligand templates: start conformers on one torsion tree, comparable torsion by torsion."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom
+
+from molgen.graphs.torsion_tree import TorsionTree, build_torsion_tree
+from molgen.structure import Ligand
+
+TORSION_BINS = 72
+"""Resolution of the torsion-preference tables over a full turn (5 degrees)."""
+
+
+@dataclass(frozen=True)
+class LigandTemplate:
+    """What a search needs of a ligand.
+
+    Attributes:
+        tree: rigid fragments and rotatable bonds.
+        conformers: (conformers, atoms, 3) Å in tree order. All have the dihedrals of the first
+            one and their root fragment at the origin in the same orientation, so a pose can swap
+            the conformer (ring pucker, amide form, angles) and keep its placement and torsions.
+        torsion_energy: (torsions, TORSION_BINS) preference of each torsion over its turn from the
+            template value, kcal/mol scale, minimum 0.
+    """
+
+    tree: TorsionTree
+    conformers: np.ndarray
+    torsion_energy: np.ndarray
+
+
+def build_template(ligand: Ligand, embedded: Chem.Mol) -> LigandTemplate:
+    """Return the template of a ligand from its embedded conformers (explicit hydrogens).
+
+    Heavy atoms of ``embedded`` come first, in the order of ``ligand.mol``.
+    """
+    tree = build_torsion_tree(ligand.mol)
+    conformers = np.array(
+        [conformer.GetPositions()[tree.order] for conformer in embedded.GetConformers()]
+    )
+    neighbours = _tree_neighbours(ligand.mol, tree)
+    root_end = int(tree.span[0, 0]) if tree.num_torsions else tree.num_atoms
+    reference = [_dihedral(conformers[0], *quad) for quad in _quads(tree, neighbours)]
+    for coords in conformers:
+        for torsion, quad in enumerate(_quads(tree, neighbours)):
+            _turn(coords, tree, torsion, reference[torsion] - _dihedral(coords, *quad))
+        coords -= coords[:root_end].mean(axis=0)
+    for coords in conformers[1:]:
+        coords[:] = coords @ _superpose(coords[:root_end], conformers[0][:root_end])
+    return LigandTemplate(tree, conformers, _torsion_energy(embedded, tree, conformers[0]))
+
+
+def _tree_neighbours(mol: Chem.Mol, tree: TorsionTree) -> list[list[int]]:
+    position = np.argsort(tree.order)
+    return [
+        [int(position[n.GetIdx()]) for n in mol.GetAtomWithIdx(int(atom)).GetNeighbors()]
+        for atom in tree.order
+    ]
+
+
+def _quads(tree: TorsionTree, neighbours: list[list[int]]) -> list[tuple[int, int, int, int]]:
+    """Return one dihedral (tree atoms) for every torsion."""
+    quads = []
+    for a, b in tree.axis:
+        first = next(n for n in neighbours[a] if n != b)
+        last = next(n for n in neighbours[b] if n != a)
+        quads.append((first, int(a), int(b), last))
+    return quads
+
+
+def _dihedral(coords: np.ndarray, i: int, j: int, k: int, m: int) -> float:
+    axis = coords[k] - coords[j]
+    axis = axis / np.linalg.norm(axis)
+    left = coords[i] - coords[j]
+    right = coords[m] - coords[k]
+    left = left - (left @ axis) * axis
+    right = right - (right @ axis) * axis
+    return math.atan2(float(np.cross(axis, left) @ right), float(left @ right))
+
+
+def _turn(coords: np.ndarray, tree: TorsionTree, torsion: int, angle: float) -> None:
+    """Rotate the moving side of a torsion in place by ``angle`` radians."""
+    a, b = tree.axis[torsion]
+    begin, end = tree.span[torsion]
+    axis = coords[b] - coords[a]
+    axis = axis / np.linalg.norm(axis)
+    arm = coords[begin:end] - coords[b]
+    along = np.outer(arm @ axis, axis)
+    coords[begin:end] = (
+        coords[b]
+        + along
+        + math.cos(angle) * (arm - along)
+        + math.sin(angle) * np.cross(axis, arm)
+    )
+
+
+def _superpose(moving: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the rotation (3, 3) to right-multiply centred ``moving`` with (Kabsch 1976)."""
+    u, _, vt = np.linalg.svd(moving.T @ target)
+    sign = np.sign(np.linalg.det(u @ vt)) or 1.0
+    return np.asarray(u @ np.diag([1.0, 1.0, sign]) @ vt)
+
+
+def _torsion_energy(embedded: Chem.Mol, tree: TorsionTree, coords: np.ndarray) -> np.ndarray:
+    """Tabulate the crystal-structure torsion preferences that ETKDG carries.
+
+    Riniker & Landrum, J. Chem. Inf. Model. 2015, 55, 2562: V(phi) = sum_k V_k (1 + s_k cos k phi).
+    """
+    position = {int(atom): place for place, atom in enumerate(tree.order)}
+    torsion_of = {frozenset(map(int, ends)): t for t, ends in enumerate(tree.axis)}
+    turn = np.arange(TORSION_BINS) * (2 * np.pi / TORSION_BINS)
+    energy = np.zeros((tree.num_torsions, TORSION_BINS))
+    params = rdDistGeom.ETKDGv3()
+    for entry in rdDistGeom.GetExperimentalTorsions(embedded, params):
+        atoms = [position.get(int(atom), -1) for atom in entry["atomIndices"]]
+        torsion = torsion_of.get(frozenset(atoms[1:3]))
+        if torsion is None or min(atoms) < 0:
+            continue
+        if atoms[1] != tree.axis[torsion, 0]:
+            atoms.reverse()
+        phi = _dihedral(coords, *atoms) + turn
+        for k, (height, sign) in enumerate(zip(entry["V"], entry["signs"], strict=True), start=1):
+            energy[torsion] += height * (1.0 + sign * np.cos(k * phi))
+    return energy - energy.min(axis=1, keepdims=True) if len(energy) else energy
