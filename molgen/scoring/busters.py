@@ -7,10 +7,11 @@ once instead of once a pose, and how much of the receptor a check gets to see:
 * distance-geometry bounds depend on the graph alone: the package makes them for the first pose,
   the others are compared with the same numbers;
 * receptor checks look no further than 6 Å, so they get the atoms within 8 Å, of the kind that
-  the check keeps; with no such atom the package's answer is known;
-* the internal-energy check averages 50 minimised conformers. Where a pose is ten times below the
-  threshold against the first few conformers, with energies that are clearly positive, the rest
-  cannot change the verdict and is not made.
+  the check keeps; with no such atom the package's answer is known. Distances are compared with
+  numpy, by the package's definition, without its table of details;
+* the internal-energy check averages 50 minimised conformers. Where a pose is ten times below or
+  above the threshold against the first two, and their energies are clearly positive, the others
+  do not change the verdict and are not made.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from molgen.scoring.receptor import ReceptorView
 _SEARCH = 8.0  # Å; the package looks 6 Å from heavy atoms and 4.8 Å from hydrogens
 _PACKAGE_SEARCH = 6.0  # Å, the package's default where its configuration says nothing
 _FEW = 2  # conformers of the quick energy verdict
-_MARGIN = 10.0  # how far below the threshold a pose must be for the quick verdict
+_MARGIN = 10.0  # how many times off the threshold a pose must be for the quick verdict
 _CLEARLY_POSITIVE = 5.0  # kcal/mol
 
 Results = dict[str, Any]
@@ -168,6 +169,9 @@ class Busters:
             if highest / min(few) <= threshold / _MARGIN:
                 return {"energy_ratio_passes": True}
         _, _, observed = add_hydrogens_with_uff_positions(Chem.Mol(pose))
+        if few is not None and min(few) > _CLEARLY_POSITIVE:
+            if observed / max(few) > threshold * _MARGIN:
+                return {"energy_ratio_passes": False}
         many = _ensemble(inchi, parameters["ensemble_number_conformations"], self._threads)
         mean = sum(many) / len(many) if many else math.nan
         ratio = observed / (mean or 1e-10)
