@@ -12,6 +12,9 @@ import hashlib
 import io
 import json
 import multiprocessing
+import multiprocessing.connection
+import os
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -101,7 +104,7 @@ def _run_pool(
 ) -> None:
     """Build shards in worker processes; each writes its own file, so little travels back."""
     context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has threads
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         futures = [pool.submit(_build_shard, *argument) for argument in arguments]
         try:
             for future in as_completed(futures):
@@ -114,6 +117,19 @@ def _run_pool(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _end_with_parent() -> None:
+    """End this worker when the parent is killed; a pool's worker would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _fingerprint(chunk: list[RawEntry], options: BuildOptions) -> str:
