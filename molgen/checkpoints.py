@@ -28,7 +28,9 @@ def checkpoint_folder(name: str) -> Path:
         return Path(name)
     shipped = _shipped()
     if name not in shipped:
-        raise StoreError(f"no checkpoint {name!r}, neither shipped nor a folder{suggest(name, shipped)}")
+        raise StoreError(
+            f"no checkpoint {name!r}, neither shipped nor a folder{suggest(name, shipped)}"
+        )
     return shipped[name]
 
 
@@ -64,7 +66,8 @@ def load_tensors(name: str, *, kind: str) -> tuple[dict[str, Any], dict[str, np.
 def _verified(folder: Path, file: str) -> bytes:
     try:
         sums = dict(
-            reversed(line.split(None, 1)) for line in (folder / "SHA256SUMS").read_text().splitlines()
+            reversed(line.split(None, 1))
+            for line in (folder / "SHA256SUMS").read_text().splitlines()
         )
         content = (folder / file).read_bytes()
     except (OSError, ValueError) as error:

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import molgen
 from molgen.api.pose_output import UNITS, RankedPose, rank_poses
 from molgen.api.provenance import run_record, sha256_of
 from molgen.config import fingerprint, limited, to_dict
-from molgen.errors import InputError, LigandError, MolgenError, OutputError
+from molgen.errors import LigandError, MolgenError, OutputError
 from molgen.io import (
     atomic_write,
     cocrystal_ligand,
@@ -36,7 +36,7 @@ from molgen.scoring.validity import posebusters_version
 from molgen.search.device import resolve_device
 from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
 from molgen.search.settings import SearchSettings, VinaSettings
-from molgen.structure import Ligand, Pocket, Protein, Structure
+from molgen.structure import Pocket, Protein, Structure
 
 RECORD = "record.json"
 """Per-ligand outcome beside its poses, written last; ``--resume`` trusts nothing else."""

@@ -12,7 +12,7 @@ from molgen.datasets.builder import SPLITS, BuildOptions, build_store
 from molgen.datasets.pdbbind import find_entries
 from molgen.datasets.shard import Row
 from molgen.datasets.splits import SplitOptions, split_ids
-from molgen.errors import ConfigError
+from molgen.errors import ConfigError, InputError
 from molgen.io import atomic_write
 
 
@@ -79,6 +79,11 @@ def preprocess(
         raise ConfigError(f"limit must be at least 1, got {limit}")
     start = time.perf_counter()
     entries = find_entries(raw)[:limit]
+    if split and split.kind == "time" and all(entry.year is None for entry in entries):
+        raise InputError(  # said before the work, not after it
+            f"time split: no entry of {raw} has a year; give a column 'year' in RAW/index.csv or "
+            "PDBBind's INDEX file"
+        )
     with tqdm(total=len(entries), unit="complex", disable=not progress) as bar:
         rows = build_store(
             entries,

@@ -62,7 +62,9 @@ def ligand_types(mol: Chem.Mol) -> np.ndarray:
         LigandError: an element the scoring function does not know.
     """
     with_h = Chem.AddHs(mol)
-    delocalised = {match[0] for query in _NOT_ACCEPTOR for match in with_h.GetSubstructMatches(query)}
+    delocalised = {
+        match[0] for query in _NOT_ACCEPTOR for match in with_h.GetSubstructMatches(query)
+    }
     types = np.zeros(mol.GetNumAtoms(), dtype=np.uint8)
     for atom in mol.GetAtoms():
         symbol, index = atom.GetSymbol(), atom.GetIdx()

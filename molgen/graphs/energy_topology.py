@@ -259,14 +259,14 @@ def _stereo_bonds(mol: Chem.Mol) -> tuple[np.ndarray, np.ndarray]:
         substituents = list(bond.GetStereoAtoms())
         if bond.GetStereo() not in cis + trans or len(substituents) != 2:
             continue
-        quads.append((substituents[0], bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), substituents[1]))
+        quads.append(
+            (substituents[0], bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), substituents[1])
+        )
         sides.append(1.0 if bond.GetStereo() in cis else -1.0)
     return np.array(quads, dtype=np.int64).reshape(-1, 4), np.array(sides, dtype=np.float64)
 
 
-def _torsion_preferences(
-    with_h: Chem.Mol, heavy: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _torsion_preferences(with_h: Chem.Mol, heavy: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the ETKDG torsions between heavy atoms with their coefficients and signs.
 
     Riniker & Landrum, J. Chem. Inf. Model. 2015, 55, 2562; preferences that name a hydrogen are

@@ -1,1 +1,1 @@
-"""Docking search: start conformers, pose optimisation, clustering, and the samplers built on them."""
+"""Docking search: conformers, pose optimisation, distinct minima, and the samplers."""

@@ -44,7 +44,9 @@ def build_grids(coords, types, origin, shape, spacing, tables, density, cutoff):
     grids = np.zeros((kinds, shape[0], shape[1], shape[2]), dtype=np.float32)
     nx, ny, nz = shape[0], shape[1], shape[2]
     for ix in prange(nx):
-        _grid_slab(coords, types, origin, spacing, tables, density, cutoff, grids, ix, ny, nz, kinds)
+        _grid_slab(
+            coords, types, origin, spacing, tables, density, cutoff, grids, ix, ny, nz, kinds
+        )
     return grids
 
 
@@ -80,7 +82,9 @@ def _grid_slab(  # type: ignore[no-untyped-def]
                 bin_ = int(place)
                 part = place - bin_
                 for kind in range(kinds):
-                    total[iz, kind] += (1.0 - part) * table[bin_, kind] + part * table[bin_ + 1, kind]
+                    total[iz, kind] += (1.0 - part) * table[bin_, kind] + part * table[
+                        bin_ + 1, kind
+                    ]
         for kind in range(kinds):
             for iz in range(nz):
                 grids[kind, ix, iy, iz] = total[iz, kind]
@@ -288,9 +292,7 @@ def minimize(state, conformer, ligand, field, iterations, max_step, work):  # ty
         new_energy = energy
         for _ in range(8):
             move(state, step, alpha, new_state)
-            new_energy = pose_energy(
-                new_state, conformer, ligand, field, xyz, force, new_gradient
-            )
+            new_energy = pose_energy(new_state, conformer, ligand, field, xyz, force, new_gradient)
             if new_energy <= energy + 1e-4 * alpha * slope:
                 accepted = True
                 break

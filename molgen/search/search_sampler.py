@@ -6,12 +6,21 @@ import numpy as np
 
 from molgen.energy.contacts import ContactPotential
 from molgen.energy.vina_terms import CUTOFF, VinaWeights
+from molgen.graphs.torsion_tree import TorsionTree
 from molgen.search import kernels
 from molgen.search.conformers import embed_conformers
 from molgen.search.engine import search
-from molgen.search.field import DENSITY, Potential, TypedReceptor, build_field, contact_tables
+from molgen.search.field import (
+    DENSITY,
+    Potential,
+    ReceptorField,
+    TypedReceptor,
+    build_field,
+    contact_tables,
+)
+from molgen.search.refine import refine
 from molgen.search.samplers import SamplerSettings
-from molgen.search.templates import build_template
+from molgen.search.templates import LigandTemplate, build_template
 from molgen.structure import Ligand, Pocket, Poses, Protein
 
 
@@ -40,12 +49,7 @@ class SearchSampler:
         Raises:
             LigandError: no conformer can be embedded, or an element is not supported.
         """
-        embedded = embed_conformers(ligand, self.settings.conformers, seed)
-        template = build_template(ligand, embedded)
-        tree = template.tree
-        field = build_field(
-            self.receptor, self.pocket, tree, self.potential, self.settings.grid_spacing
-        )
+        template, field = self._prepare(ligand, seed)
         if self.device == "cpu":
             coords, _ = search(field, template, self.settings, np.random.default_rng(seed))
         else:
@@ -55,6 +59,41 @@ class SearchSampler:
 
             generator = torch.Generator().manual_seed(seed)
             coords, _ = torch_search(field, template, self.settings, generator, self.device)
+        return self._rank(ligand, template, field, coords, num_poses)
+
+    def refine(self, ligand: Ligand, coords: np.ndarray, seed: int, num_poses: int) -> Poses:
+        """Return the minima next to given poses (poses, atoms, 3) Å, lowest energy first.
+
+        Poses are brought onto the geometry of every start conformer, so the torsions of the
+        given ones survive and their bond lengths and angles do not.
+
+        Raises:
+            LigandError: as `sample`.
+        """
+        template, field = self._prepare(ligand, seed)
+        minima = [
+            refine(coords[:, template.tree.order], field, single, self.settings)[0]
+            for single in template.each_conformer()
+        ]
+        return self._rank(ligand, template, field, np.concatenate(minima), num_poses)
+
+    def _prepare(self, ligand: Ligand, seed: int) -> tuple[LigandTemplate, ReceptorField]:
+        template = build_template(ligand, embed_conformers(ligand, self.settings.conformers, seed))
+        field = build_field(
+            self.receptor, self.pocket, template.tree, self.potential, self.settings.grid_spacing
+        )
+        return template, field
+
+    def _rank(
+        self,
+        ligand: Ligand,
+        template: LigandTemplate,
+        field: ReceptorField,
+        coords: np.ndarray,
+        num_poses: int,
+    ) -> Poses:
+        """Return poses (tree order) with exact energies instead of those of the grids."""
+        tree = template.tree
         plain = Potential(self.potential.weights, ContactPotential.zero())
         vina = self._receptor_energy(coords, tree, plain)
         learned = self._receptor_energy(coords, tree, self.potential) - vina
@@ -63,14 +102,15 @@ class SearchSampler:
         )
         scores = vina + learned + internal
         affinity = vina / (1.0 + self.potential.weights.rotor * tree.rotors)
-        place = np.argsort(tree.order)
         terms = {
             "affinity": affinity, "receptor": vina, "contacts": learned, "internal": internal,
         }  # fmt: skip
-        poses = Poses(ligand, coords[:, place], scores, terms)
+        poses = Poses(ligand, coords[:, np.argsort(tree.order)], scores, terms)
         return poses.take(np.argsort(scores, kind="stable")[:num_poses])
 
-    def _receptor_energy(self, coords: np.ndarray, tree, potential: Potential) -> np.ndarray:  # type: ignore[no-untyped-def]
+    def _receptor_energy(
+        self, coords: np.ndarray, tree: TorsionTree, potential: Potential
+    ) -> np.ndarray:
         """Return the exact receptor energy of poses (poses, atoms, 3), without grids."""
         near = self.receptor.within(coords.min(axis=(0, 1)), coords.max(axis=(0, 1)))
         tables, row, kind = contact_tables(near, tree, potential)

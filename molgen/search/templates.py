@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rdkit import Chem
@@ -25,13 +26,20 @@ class LigandTemplate:
         conformers: (conformers, atoms, 3) Å in tree order. All have the dihedrals of the first
             one and their root fragment at the origin in the same orientation, so a pose can swap
             the conformer (ring pucker, amide form, angles) and keep its placement and torsions.
+        quads: four tree atoms that measure each torsion.
         torsion_energy: (torsions, TORSION_BINS) preference of each torsion over its turn from the
             template value, kcal/mol scale, minimum 0.
     """
 
     tree: TorsionTree
     conformers: np.ndarray
+    quads: list[tuple[int, int, int, int]]
     torsion_energy: np.ndarray
+
+    def each_conformer(self) -> Iterator[LigandTemplate]:
+        """Yield one template per conformer."""
+        for index in range(len(self.conformers)):
+            yield replace(self, conformers=self.conformers[index : index + 1])
 
 
 def build_template(ligand: Ligand, embedded: Chem.Mol) -> LigandTemplate:
@@ -43,16 +51,16 @@ def build_template(ligand: Ligand, embedded: Chem.Mol) -> LigandTemplate:
     conformers = np.array(
         [conformer.GetPositions()[tree.order] for conformer in embedded.GetConformers()]
     )
-    neighbours = _tree_neighbours(ligand.mol, tree)
+    quads = _quads(tree, _tree_neighbours(ligand.mol, tree))
     root_end = int(tree.span[0, 0]) if tree.num_torsions else tree.num_atoms
-    reference = [_dihedral(conformers[0], *quad) for quad in _quads(tree, neighbours)]
+    reference = [dihedral(conformers[0], *quad) for quad in quads]
     for coords in conformers:
-        for torsion, quad in enumerate(_quads(tree, neighbours)):
-            _turn(coords, tree, torsion, reference[torsion] - _dihedral(coords, *quad))
+        for torsion, quad in enumerate(quads):
+            _turn(coords, tree, torsion, reference[torsion] - dihedral(coords, *quad))
         coords -= coords[:root_end].mean(axis=0)
     for coords in conformers[1:]:
-        coords[:] = coords @ _superpose(coords[:root_end], conformers[0][:root_end])
-    return LigandTemplate(tree, conformers, _torsion_energy(embedded, tree, conformers[0]))
+        coords[:] = coords @ superpose(coords[:root_end], conformers[0][:root_end])
+    return LigandTemplate(tree, conformers, quads, _torsion_energy(embedded, tree, conformers[0]))
 
 
 def _tree_neighbours(mol: Chem.Mol, tree: TorsionTree) -> list[list[int]]:
@@ -73,7 +81,8 @@ def _quads(tree: TorsionTree, neighbours: list[list[int]]) -> list[tuple[int, in
     return quads
 
 
-def _dihedral(coords: np.ndarray, i: int, j: int, k: int, m: int) -> float:
+def dihedral(coords: np.ndarray, i: int, j: int, k: int, m: int) -> float:
+    """Return the dihedral i-j-k-m of ``coords`` (atoms, 3) in radians, IUPAC sign."""
     axis = coords[k] - coords[j]
     axis = axis / np.linalg.norm(axis)
     left = coords[i] - coords[j]
@@ -92,14 +101,11 @@ def _turn(coords: np.ndarray, tree: TorsionTree, torsion: int, angle: float) -> 
     arm = coords[begin:end] - coords[b]
     along = np.outer(arm @ axis, axis)
     coords[begin:end] = (
-        coords[b]
-        + along
-        + math.cos(angle) * (arm - along)
-        + math.sin(angle) * np.cross(axis, arm)
+        coords[b] + along + math.cos(angle) * (arm - along) + math.sin(angle) * np.cross(axis, arm)
     )
 
 
-def _superpose(moving: np.ndarray, target: np.ndarray) -> np.ndarray:
+def superpose(moving: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the rotation (3, 3) to right-multiply centred ``moving`` with (Kabsch 1976)."""
     u, _, vt = np.linalg.svd(moving.T @ target)
     sign = np.sign(np.linalg.det(u @ vt)) or 1.0
@@ -123,7 +129,7 @@ def _torsion_energy(embedded: Chem.Mol, tree: TorsionTree, coords: np.ndarray) -
             continue
         if atoms[1] != tree.axis[torsion, 0]:
             atoms.reverse()
-        phi = _dihedral(coords, *atoms) + turn
+        phi = dihedral(coords, *atoms) + turn
         for k, (height, sign) in enumerate(zip(entry["V"], entry["signs"], strict=True), start=1):
             energy[torsion] += height * (1.0 + sign * np.cos(k * phi))
     return energy - energy.min(axis=1, keepdims=True) if len(energy) else energy
