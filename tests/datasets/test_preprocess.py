@@ -19,7 +19,7 @@ from molgen.cli.preprocess import command
 from molgen.datasets.builder import BuildOptions
 from molgen.datasets.splits import SplitOptions
 from molgen.datasets.store import Store
-from molgen.errors import ConfigError, OutputError, StoreError
+from molgen.errors import ConfigError, InputError, OutputError, StoreError
 
 OUTCOMES = {
     "1aaa": "",
@@ -155,6 +155,12 @@ def test_splits_are_written_and_can_be_added_later(raw: Path, tmp_path: Path) ->
     lists = store / "splits" / "random-seed5"
     ids = [(lists / f"{part}.txt").read_text() for part in ("train", "val", "test")]
     assert sorted("".join(ids).split()) == ["1aaa", "2bbb"] and ids[1] == ""
+
+
+def test_a_time_split_without_years_is_refused_before_the_work(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no entry of .* has a year"):
+        preprocess(raw, tmp_path / "store", workers=1, split=SplitOptions("time"))
+    assert not (tmp_path / "store").exists()
 
 
 def test_command(raw: Path, tmp_path: Path) -> None:
