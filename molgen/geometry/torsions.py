@@ -76,9 +76,7 @@ def turn_torsions(
     identity = identity.expand(len(template), 3, 3)
     rotation = torch.stack([identity, *rotations], dim=1)
     shift = torch.stack([torch.zeros_like(shifts[0]), *shifts], dim=1)
-    owner = torch.as_tensor(
-        innermost_torsion(span, template.shape[1]) + 1, device=template.device
-    )
+    owner = torch.as_tensor(innermost_torsion(span, template.shape[1]) + 1, device=template.device)
     turned = rotation[:, owner] @ template[..., None] + shift[:, owner]
     return turned.squeeze(-1)
 

@@ -1,0 +1,29 @@
+"""Neighbour search against all pairs."""
+
+import torch
+
+from molgen.geometry import neighbours
+
+F64 = torch.float64
+
+
+def test_hand_made_points():
+    coords = torch.tensor([[[0.0, 0, 0], [10.0, 0, 0]]], dtype=F64)
+    points = torch.tensor([[3.0, 0, 0], [0, 2.9, 0], [10, 0, 1], [50, 0, 0]], dtype=F64)
+    found = neighbours.radius_pairs(coords, points, 3.0)
+    # closer than 3 Å: 3.0 itself is not
+    assert found.tolist() == [[0, 0, 1], [0, 1, 2]]
+
+
+def test_slices_give_what_all_pairs_give(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    coords = torch.rand(7, 9, 3, generator=generator, dtype=F64) * 10
+    points = torch.rand(200, 3, generator=generator, dtype=F64) * 30
+    near = torch.linalg.norm(coords[:, :, None] - points, dim=-1) < 4.0
+    monkeypatch.setattr(neighbours, "MAX_DISTANCES", 1000)
+    assert torch.equal(neighbours.radius_pairs(coords, points, 4.0), near.nonzero())
+
+
+def test_nothing_gives_nothing():
+    nothing = neighbours.radius_pairs(torch.zeros(2, 3, 3), torch.zeros(0, 3), 5.0)
+    assert nothing.shape == (0, 3) and nothing.dtype == torch.int64
