@@ -19,7 +19,7 @@ def radius_pairs(
     Brute force in slices, after points outside the bounding box of the batch are set aside: at
     the size of a pocket this is faster than a cell list, on CPU and GPU.
     """
-    poses, atoms, _ = coords.shape
+    atoms = coords.shape[1]
     if coords.numel() == 0 or len(points) == 0:
         return torch.zeros(0, 3, dtype=torch.int64, device=coords.device)
     flat = coords.reshape(-1, 3)

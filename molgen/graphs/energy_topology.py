@@ -147,8 +147,8 @@ def _receptor_atoms(protein: Protein | None, pocket: Pocket | None) -> ReceptorA
     coords = protein.coords.astype(np.float64)
     near = np.ones(len(coords), dtype=bool)
     if pocket is not None:
-        near = (coords > pocket.lower - _REACH) & (coords < pocket.upper + _REACH)
-        near = near.all(axis=1)
+        inside = (coords > pocket.lower - _REACH) & (coords < pocket.upper + _REACH)
+        near = inside.all(axis=1)
     types = receptor_types(protein).astype(np.int64)
     radii = _radii([str(symbol) for symbol in protein.elements[near]])
     return ReceptorAtoms(coords[near], types[near], radii)
