@@ -26,6 +26,7 @@ class SamplerSettings:
     vina: VinaSettings = VinaSettings()
 
 
+@runtime_checkable
 class Sampler(Protocol):
     """A receptor and pocket prepared for many ligands."""
 
