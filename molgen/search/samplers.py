@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from molgen.registry import Registry
 from molgen.search.settings import SearchSettings, VinaSettings
