@@ -41,7 +41,7 @@ def receptor_pdbqt(protein: Protein) -> str:
             f"{xyz[0]:8.3f}{xyz[1]:8.3f}{xyz[2]:8.3f}  1.00  0.00     0.000 {autodock:<2s}"
         )
 
-    for index, kind in enumerate(types):
+    for index, kind in enumerate(types.tolist()):
         xyz = protein.coords[index].astype(np.float64)
         add(str(protein.atom_names[index]), index, xyz, _autodock_type(protein, index, kind))
         if DONOR[kind] and TYPES[kind] != "Met_D":
