@@ -148,7 +148,7 @@ def _receptor_atoms(protein: Protein | None, pocket: Pocket | None) -> ReceptorA
     near = np.ones(len(coords), dtype=bool)
     if pocket is not None:
         inside = (coords > pocket.lower - _REACH) & (coords < pocket.upper + _REACH)
-        near = inside.all(axis=1)
+        near = np.asarray(inside.all(axis=1))
     types = receptor_types(protein).astype(np.int64)
     radii = _radii([str(symbol) for symbol in protein.elements[near]])
     return ReceptorAtoms(coords[near], types[near], radii)

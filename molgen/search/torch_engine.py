@@ -20,8 +20,10 @@ _POOL = 1500
 """Best minima that are kept from generation to generation."""
 _BRIEF = 12
 """Evaluations spent on a random start."""
-_FINAL = 100
+_FINAL = 60
 """Evaluations of the final minimisation."""
+_FINALISTS = 500
+"""Distinct poses that go on to it."""
 _APART = 1.5
 """Å RMSD between the parents of a generation."""
 
@@ -59,7 +61,8 @@ def torch_search(
         children = _minimized(energy, states, conformer, settings.iterations)
         pool = _joined(pool, children)
     pool = _best(pool, _POOL)
-    pool = _best(_minimized(energy, pool[0], pool[1], _FINAL), _POOL)
+    kept = _distinct(energy, pool, 0.3 * settings.distinct, _FINALISTS)
+    pool = _best(_minimized(energy, pool[0][kept], pool[1][kept], _FINAL), _POOL)
     kept = _distinct(energy, pool, settings.distinct, _POOL)
     coords = energy.place(pool[0][kept], pool[1][kept])
     return coords.double().cpu().numpy(), pool[2][kept].double().cpu().numpy()
