@@ -23,8 +23,8 @@ from molgen.graphs.energy_topology import EnergyTopology
 PAIR_TERMS: tuple[str, ...] = tuple(f.name for f in fields(VinaWeights) if f.name != "rotor")
 """Names of the pair terms in the order they are computed."""
 
-_SLICE = 2_000_000
-"""Pairs of ligand and receptor atoms looked at in one slice; holds memory near 200 MB."""
+_SLICE = 1_000_000
+"""Pairs of ligand and receptor atoms looked at in one slice; holds memory within some 300 MB."""
 
 
 @dataclass(frozen=True)

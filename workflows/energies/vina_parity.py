@@ -90,10 +90,14 @@ def main() -> None:
             continue
         pd.DataFrame(rows).to_csv(options.out, index=False)
     table = pd.DataFrame(rows)
+    weight = VinaWeights().rotor
+    for who in ("", "vina_"):
+        divisor = 1.0 + weight * table[f"{who}rotors"]
+        table[f"{who}total"] = (table[f"{who}inter"] + table[f"{who}intra"]) / divisor
     print(f"{len(table)} complexes")
     print("| energy | Pearson R | mean abs. difference | largest |")
     print("|---|---|---|---|")
-    for name in ("affinity", "inter", "intra", "rotors"):
+    for name in ("affinity", "inter", "intra", "total", "rotors"):
         ours, vina = table[name].to_numpy(), table[f"vina_{name}"].to_numpy()
         gap = np.abs(ours - vina)
         r = np.corrcoef(ours, vina)[0, 1]
