@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from molgen.cli import options
 
+if TYPE_CHECKING:
+    from molgen.api.generate import GenerateResult
+    from molgen.api.output_folder import LigandResult
+
 EXIT_SOME_FAILED = 3
 """The run is complete, but one or more ligands have no pose; status.csv says why."""
+_SHOWN_LIGANDS = 20
+_SHOWN_POCKETS = 5
 
 
 @click.command()
@@ -60,6 +67,7 @@ def command(
 
     Exit code 3: the run is complete, but some ligand has no pose (see status.csv).
     """
+    import shlex
     import sys
 
     from molgen.api.generate import GenerateConfig, generate
@@ -78,7 +86,7 @@ def command(
         ligand=ligand,
         pocket=pocket,
         config=settings,
-        command=" ".join(["molgen", *sys.argv[1:]]),
+        command=shlex.join(["molgen", *sys.argv[1:]]),
         resume=resume,
         force=force,
         progress=options.show_progress(quiet, as_json),
@@ -90,7 +98,7 @@ def command(
     return EXIT_SOME_FAILED if result.failed else 0
 
 
-def _as_json(result) -> dict:  # type: ignore[no-untyped-def]
+def _as_json(result: GenerateResult) -> dict[str, Any]:
     return {
         "folder": str(result.folder),
         "pocket": {
@@ -98,29 +106,63 @@ def _as_json(result) -> dict:  # type: ignore[no-untyped-def]
             "center": result.pocket.center.tolist(),
             "edges": result.pocket.edges.tolist(),
         },
+        "pockets": list(result.pockets),
         "notes": list(result.notes),
         "seconds": round(result.seconds, 3),
         "failed": result.failed,
+        "resumed": result.resumed,
         "ligands": [ligand.__dict__ for ligand in result.ligands],
     }
 
 
-def _print_result(result) -> None:  # type: ignore[no-untyped-def]
+def _print_result(result: GenerateResult) -> None:
+    if result.pockets:
+        _print_pockets(result.pockets)
     center = ", ".join(f"{value:.1f}" for value in result.pocket.center)
-    click.echo(f"Pocket: {result.pocket.source} (centre {center} Å)")
+    click.echo(f"Pocket: {_plain(result.pocket.source)} (centre {center} Å)")
     for note in result.notes:
-        click.echo(f"Note: {note}")
-    for ligand in result.ligands[:20]:
-        if ligand.status != "ok":
-            click.echo(f"{ligand.name}: failed: {ligand.reason}")
-            continue
-        valid = sum(bool(pose["posebusters_pass"]) for pose in ligand.poses)
-        click.echo(
-            f"{ligand.name}: {len(ligand.poses)} poses, {valid} pass PoseBusters, best score "
-            f"{ligand.poses[0]['score']:.2f} kcal/mol, {ligand.seconds:.1f} s"
-        )
+        click.echo(f"Receptor: {_plain(note)}")
+    if result.resumed:
+        click.echo(f"Kept from the earlier run: {result.resumed} of {len(result.ligands)} ligands")
+    for ligand in result.ligands[:_SHOWN_LIGANDS]:
+        click.echo(f"{_plain(ligand.name)}: {_plain(_outcome(ligand))}")
         for note in ligand.notes:
-            click.echo(f"  {note}")
-    if len(result.ligands) > 20:
-        click.echo(f"... {len(result.ligands) - 20} more in {result.folder / 'status.csv'}")
+            click.echo(f"  {_plain(note)}")
+    more = len(result.ligands) - _SHOWN_LIGANDS
+    if more > 0:
+        click.echo(f"... {more} more in {result.folder / 'status.csv'}")
+    if result.failed and len(result.ligands) > 1:
+        click.echo(f"Failed: {result.failed} of {len(result.ligands)} ligands, see status.csv")
     click.echo(f"Results: {result.folder / 'report.html'}")
+
+
+def _print_pockets(pockets: tuple[dict[str, Any], ...]) -> None:
+    """List the geometric pockets; the one that was searched is marked."""
+    click.echo("  rank  score  volume/Å³  centre/Å                residues")
+    shown = [p for p in pockets if p["rank"] <= _SHOWN_POCKETS or p["chosen"]]
+    for pocket in shown:
+        center = ",".join(f"{value:.1f}" for value in pocket["center"])
+        residues = pocket["residues"]
+        more = f" and {len(residues) - 4} more" if len(residues) > 4 else ""
+        click.echo(
+            f"{'>' if pocket['chosen'] else ' '} {pocket['rank']:4d}  {pocket['score']:5.1f}  "
+            f"{pocket['volume']:9.0f}  {center:22s}  {' '.join(residues[:4])}{more}"
+        )
+    if len(pockets) > len(shown):
+        click.echo(f"  ... {len(pockets) - len(shown)} more in run.json")
+    click.echo("  --pocket auto:RANK searches another one")
+
+
+def _outcome(ligand: LigandResult) -> str:
+    if ligand.status != "ok":
+        return f"failed: {ligand.reason}"
+    valid = sum(bool(pose["posebusters_pass"]) for pose in ligand.poses)
+    return (
+        f"{len(ligand.poses)} poses, {valid} pass PoseBusters, best score "
+        f"{ligand.poses[0]['score']:.2f} kcal/mol, {ligand.seconds:.1f} s"
+    )
+
+
+def _plain(text: str) -> str:
+    """Return text from a file without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)

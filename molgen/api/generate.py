@@ -2,48 +2,49 @@
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import json
-import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import traceback
+import warnings
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import molgen
-from molgen.api.pose_output import UNITS, RankedPose, rank_poses
-from molgen.api.provenance import run_record, sha256_of
-from molgen.config import fingerprint, limited, to_dict
-from molgen.errors import LigandError, MolgenError, OutputError
-from molgen.io import (
-    atomic_write,
-    cocrystal_ligand,
-    read_ligand,
-    read_ligand_table,
-    read_structure,
-    resolve_pocket,
-    unique_name,
-    write_pdb,
-    write_sdf,
+from molgen.api.generate_inputs import Target, is_file, read_ligands, read_target
+from molgen.api.generate_report import write_generate_report
+from molgen.api.output_folder import (
+    OUTPUTS,
+    RUN,
+    LigandResult,
+    begin_ligand,
+    check_folder,
+    finish_ligand,
+    finished_ligand,
+    open_folder,
+    write_status,
+    write_summary,
+    write_text,
 )
-from molgen.io.ligand_table import TABLE_SUFFIXES, LigandRow
+from molgen.api.pose_output import RankedPose, rank_poses
+from molgen.api.provenance import input_record, run_record
+from molgen.config import check, fingerprint, limited, to_dict
+from molgen.errors import InputError, MolgenError, MolgenWarning
+from molgen.io import LigandRow, unique_name
+from molgen.io.ligand_file import MAX_TESTED_ATOMS
+from molgen.io.rdkit_log import quiet_rdkit
 from molgen.io.sdf import sdf_record
-from molgen.report import ReportEntry, write_report
 from molgen.scoring.validity import posebusters_version
 from molgen.search.device import resolve_device
 from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
 from molgen.search.settings import SearchSettings, VinaSettings
-from molgen.structure import Pocket, Protein, Structure
+from molgen.structure import Pocket
 
-RECORD = "record.json"
-"""Per-ligand outcome beside its poses, written last; ``--resume`` trusts nothing else."""
-OUTPUTS = ("poses.sdf", "summary.csv", "status.csv", "run.json", "report.html", RECORD)
-STATUS_COLUMNS = (
-    "name", "folder", "status", "reason", "poses", "best_score", "seconds", "smiles", "notes",
-)  # fmt: skip
+_TOOLKIT_ERRORS = (RuntimeError, ValueError, ArithmeticError)
+"""What chemistry libraries raise on odd molecules."""
 
 
 @dataclass(frozen=True)
@@ -70,38 +71,30 @@ class GenerateConfig:
 
 
 @dataclass(frozen=True)
-class LigandResult:
-    """The outcome of one ligand, one row of status.csv.
+class GenerateResult:
+    """What a run made.
 
     Attributes:
-        folder: where its poses are, relative to the output folder ("" for the folder itself).
-        status: "ok" or "failed".
-        poses: rows of summary.csv, best first.
+        folder: the output folder.
+        pocket: the searched box.
+        pockets: the ranked geometric pockets when the box is one of them, as in run.json.
+        notes: what was changed in, dropped from and kept with the receptor.
+        ligands: outcomes in input order.
+        resumed: how many of them an earlier run had finished.
+        seconds: wall time.
     """
-
-    name: str
-    folder: str
-    status: str
-    reason: str
-    seconds: float
-    smiles: str
-    notes: tuple[str, ...]
-    poses: tuple[dict[str, Any], ...] = ()
-
-
-@dataclass(frozen=True)
-class GenerateResult:
-    """What a run made; ``failed`` counts the ligands without poses."""
 
     folder: Path
     pocket: Pocket
+    pockets: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
     ligands: tuple[LigandResult, ...]
+    resumed: int
     seconds: float
 
     @property
     def failed(self) -> int:
-        """Number of ligands that failed."""
+        """Number of ligands without poses."""
         return sum(result.status != "ok" for result in self.ligands)
 
 
@@ -119,6 +112,8 @@ def generate(
 ) -> GenerateResult:
     """Dock ligands into a structure and write the output folder.
 
+    Nothing is written or removed before structure, pocket, ligands and sampler stand.
+
     Args:
         pdb: PDB or mmCIF file, plain or .gz.
         out: folder of the results; must be empty unless ``resume`` or ``force``.
@@ -131,107 +126,100 @@ def generate(
         progress: show a bar on stderr.
 
     Raises:
-        MolgenError: unusable structure, pocket, single ligand, device or folder. In a table of
-            ligands a bad row becomes a failed row instead.
+        MolgenError: unusable settings, structure, pocket, single ligand, device or folder. In a
+            table of ligands a bad row becomes a failed row instead.
     """
     from tqdm import tqdm
 
-    config = config or GenerateConfig()
     start = time.perf_counter()
-    device = resolve_device(config.device)
-    structure = read_structure(pdb)
-    box, removed = resolve_pocket(pocket, structure, edge=config.box_edge)
-    receptor = structure.receptor(removed)
-    rows, several = _ligand_rows(ligand, structure, pocket, removed)
-    folder = _open_folder(Path(out), resume=resume, force=force)
-    sampler = build_sampler(
-        config.sampler, receptor, box, SamplerSettings(config.search, config.vina), device
-    )
-    key = _run_key(pdb, box, config)
+    folder = Path(out)
+    config = check(config or GenerateConfig())
+    config = replace(config, device=resolve_device(config.device))
+    check_folder(folder, resume=resume, force=force)
+    target = read_target(pdb, pocket, edge=config.box_edge, repose=ligand is None)
+    rows, several = read_ligands(ligand, target)
+    _warn_of_large(rows)
+    files = {"target": pdb, "ligand": ligand, "pocket": pocket}
+    inputs = {role: input_record(path) for role, path in files.items() if path and is_file(path)}
+    settings = SamplerSettings(config.search, config.vina)
+    sampler = build_sampler(config.sampler, target.receptor, target.box, settings, config.device)
+    open_folder(folder, resume=resume, force=force)
+    key = _run_key(inputs["target"]["sha256"], target, config)
     loaded = time.perf_counter()
 
-    taken: set[str] = set()
-    results = []
+    taken = set(OUTPUTS)  # a ligand of that name must not stand where a table goes
+    results, resumed = [], 0
     for row in tqdm(rows, unit="ligand", disable=not progress, dynamic_ncols=True):
         place = unique_name(row.name, taken) if several else ""
-        done = _finished(folder / place, row, key) if resume else None
-        results.append(done or _one_ligand(row, sampler, receptor, config, folder, place, key))
-    _write_summary(folder / "summary.csv", results)
-    _write_status(folder / "status.csv", results)
-    seconds = time.perf_counter() - start
-    result = GenerateResult(folder, box, receptor.notes, tuple(results), seconds)
-    inputs = [pdb] if ligand is None or not Path(str(ligand)).is_file() else [pdb, ligand]
+        done = finished_ligand(folder / place, _ligand_key(row, key)) if resume else None
+        resumed += done is not None
+        results.append(done or _one_ligand(row, sampler, target, config, folder, place, key))
+    write_summary(folder, results)
+    write_status(folder, results)
+    result = GenerateResult(
+        folder, target.box, target.pockets, target.receptor.notes, tuple(results), resumed,
+        time.perf_counter() - start,
+    )  # fmt: skip
     record = run_record(
         command=command,
-        config={**to_dict(config), "device": device},
+        config=to_dict(config),
         inputs=inputs,
-        timings={"load": loaded - start, "total": seconds},
+        timings={"load": loaded - start, "total": result.seconds},
         extra={
             "pocket": {
-                "source": box.source, "center": box.center.tolist(), "edges": box.edges.tolist(),
+                "source": target.box.source,
+                "center": target.box.center.tolist(),
+                "edges": target.box.edges.tolist(),
             },
+            **({"pockets": list(target.pockets)} if target.pockets else {}),
             "posebusters": posebusters_version(),
             "ligands": len(results),
             "failed": result.failed,
-            "notes": list(receptor.notes),
+            "resumed": resumed,
+            "notes": list(result.notes),
         },
-    )  # fmt: skip
-    with atomic_write(folder / "run.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    _write_report(result, rows, structure, receptor, record, pocket)
+    )
+    write_generate_report(folder, results, rows, target, record, pocket)
+    write_text(folder / RUN, json.dumps(record, indent=2) + "\n")
     return result
 
 
-def _ligand_rows(
-    source: str | Path | None, structure: Structure, pocket: str | None, removed: tuple
-) -> tuple[list[LigandRow], bool]:
-    """Return the ligands to dock and whether they came as a table."""
-    if source is None:
-        group = removed[0] if removed and _names_ligand(pocket) else None
-        found = cocrystal_ligand(structure, group)
-        return [LigandRow(1, found.name, found.smiles, found, None)], False
-    path = Path(str(source))
-    suffix = path.suffix.lower()
-    if suffix in TABLE_SUFFIXES and path.is_file():
-        rows = read_ligand_table(path)
-        if suffix == ".csv" or len(rows) > 1:
-            return rows, True
-    found = read_ligand(source if isinstance(source, Path) else str(source))
-    return [LigandRow(1, found.name, str(source), found, None)], False
-
-
-def _names_ligand(pocket: str | None) -> bool:
-    return pocket is None or pocket.strip().lower().startswith("ligand")
+def _warn_of_large(rows: list[LigandRow]) -> None:
+    for row in rows:
+        if row.ligand is not None and row.ligand.num_atoms > MAX_TESTED_ATOMS:
+            text = f"{row.name}: {row.ligand.num_atoms} heavy atoms, slow and untested"
+            warnings.warn(f"{text} above {MAX_TESTED_ATOMS}", MolgenWarning, stacklevel=3)
 
 
 def _one_ligand(
     row: LigandRow,
     sampler: Sampler,
-    receptor: Protein,
+    target: Target,
     config: GenerateConfig,
     folder: Path,
     place: str,
     key: str,
 ) -> LigandResult:
-    """Dock one ligand and write its poses and record; a failure is an outcome, not an error."""
+    """Dock one ligand, write its poses and outcome; that it cannot be docked is an outcome."""
     start = time.perf_counter()
+    begin_ligand(folder / place)
     ranked: list[RankedPose] = []
-    reason = row.error or ""
+    reason, crash = row.error or "", ""
     if row.ligand is not None:
         try:
-            poses = sampler.sample(row.ligand, config.num_poses, config.seed)
-            ranked = rank_poses(poses, receptor)
-            if not ranked:
-                reason = "no pose found"
-        except OutputError:
-            raise
-        except MolgenError as error:
+            with quiet_rdkit():
+                poses = sampler.sample(row.ligand, config.num_poses, config.seed)
+                ranked = rank_poses(poses, target.receptor)
+            reason = "" if ranked else "no pose found"
+        except InputError as error:
             reason = str(error)
-        except (RuntimeError, ValueError, ArithmeticError) as error:
-            # chemistry toolkits raise their own errors on odd molecules; the batch goes on
-            reason = f"{type(error).__name__}: {error}"
-    if ranked:
-        write_sdf(folder / place / "poses.sdf", [(pose.mol, pose.properties) for pose in ranked])
+        except MolgenError:
+            raise  # the output place, a package, the device: no matter of this ligand
+        except Exception as error:
+            if not place and not isinstance(error, _TOOLKIT_ERRORS):
+                raise
+            # what an odd ligand brings to light must not end a batch, nor be lost
+            reason, crash = f"unexpected {type(error).__name__}: {error}", traceback.format_exc()
     result = LigandResult(
         name=row.name,
         folder=place,
@@ -242,150 +230,27 @@ def _one_ligand(
         notes=row.ligand.notes if row.ligand else (),
         poses=tuple(pose.properties for pose in ranked),
     )
-    record = {"key": _ligand_key(row, key), "result": _as_dict(result)}
-    with atomic_write(folder / place / RECORD) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    finish_ligand(
+        folder / place,
+        _ligand_key(row, key),
+        result,
+        [(pose.mol, pose.properties) for pose in ranked],
+        crash,
+    )
     return result
 
 
-def _as_dict(result: LigandResult) -> dict[str, Any]:
-    return {**result.__dict__, "notes": list(result.notes), "poses": list(result.poses)}
-
-
-def _finished(place: Path, row: LigandRow, key: str) -> LigandResult | None:
-    """Return the recorded outcome when it is that of the same ligand, inputs and settings."""
-    try:
-        record = json.loads((place / RECORD).read_text("utf-8"))
-        found = record["result"]
-        if record["key"] != _ligand_key(row, key):
-            return None
-        if found["status"] == "ok" and not (place / "poses.sdf").is_file():
-            return None
-        return LigandResult(
-            **{**found, "notes": tuple(found["notes"]), "poses": tuple(found["poses"])}
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _run_key(pdb: str | Path, box: Pocket, config: GenerateConfig) -> str:
-    place = np.concatenate([box.center, box.edges]).tobytes().hex()
-    return f"{molgen.__version__}:{sha256_of(pdb)}:{place}:{fingerprint(config)}"
+def _run_key(sha256: str, target: Target, config: GenerateConfig) -> str:
+    """Return what the outcome of every ligand depends on."""
+    place = np.concatenate([target.box.center, target.box.edges]).tobytes().hex()
+    removed = ",".join(map(str, target.removed))
+    return f"{molgen.__version__}:{sha256}:{place}:{removed}:{fingerprint(config)}"
 
 
 def _ligand_key(row: LigandRow, key: str) -> str:
-    graph = row.ligand.smiles if row.ligand else row.source_text
+    """Return the key of one ligand: its atom order counts, because poses.sdf shows it."""
+    if row.ligand is None:
+        return f"{key}:{row.name}:{row.source_text}"
+    block = sdf_record(row.ligand.mol)
+    graph = hashlib.sha256(f"{row.ligand.smiles}\n{block}".encode()).hexdigest()
     return f"{key}:{row.name}:{graph}"
-
-
-def _open_folder(folder: Path, *, resume: bool, force: bool) -> Path:
-    """Make the output folder, or clear the results of an earlier run in it."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: is a file; expected a folder for the results")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        content = list(folder.iterdir())
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be used for the results ({error.strerror})") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"{folder}: cannot be written")
-    if content and not (resume or force):
-        raise OutputError(
-            f"{folder}: is not empty; --resume continues an earlier run, --force replaces it"
-        )
-    if force:
-        for place in [folder, *(path for path in content if (path / RECORD).is_file())]:
-            for name in OUTPUTS:
-                (place / name).unlink(missing_ok=True)
-            if place != folder and not any(place.iterdir()):
-                place.rmdir()
-    return folder
-
-
-def _write_summary(path: Path, results: list[LigandResult]) -> None:
-    """Write one row per pose of all ligands."""
-    rows = [{"name": r.name, "folder": r.folder, **pose} for r in results for pose in r.poses]
-    columns = list(dict.fromkeys(key for row in rows for key in row)) or ["name", "folder", "rank"]
-    with atomic_write(path) as temporary, temporary.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({key: _cell(value) for key, value in row.items()})
-
-
-def _write_status(path: Path, results: list[LigandResult]) -> None:
-    """Write one row per ligand."""
-    with atomic_write(path) as temporary, temporary.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, STATUS_COLUMNS)
-        writer.writeheader()
-        for r in results:
-            best = _cell(r.poses[0]["score"]) if r.poses else ""
-            writer.writerow({
-                "name": r.name, "folder": r.folder, "status": r.status, "reason": r.reason,
-                "poses": len(r.poses), "best_score": best, "seconds": r.seconds,
-                "smiles": r.smiles, "notes": "; ".join(r.notes),
-            })  # fmt: skip
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.4f}" if isinstance(value, float) else value
-
-
-def _write_report(
-    result: GenerateResult,
-    rows: list[LigandRow],
-    structure: Structure,
-    receptor: Protein,
-    record: dict[str, Any],
-    pocket: str | None,
-) -> None:
-    entries, points = [], [result.pocket.center[None]]
-    for row, outcome in zip(rows, result.ligands, strict=True):
-        path = result.folder / outcome.folder / "poses.sdf"
-        text = path.read_text("utf-8") if outcome.status == "ok" else ""
-        entries.append(
-            ReportEntry(
-                name=outcome.name,
-                status=outcome.status,
-                reason=outcome.reason,
-                ligand_mol=row.ligand.mol if row.ligand else None,
-                poses_sdf_text=text,
-                table=outcome.poses,
-                notes=outcome.notes,
-            )
-        )
-        points.extend(_sdf_coords(text))
-    near = receptor.near(np.concatenate(points), 8.0)
-    write_report(
-        result.folder / "report.html",
-        title=f"{structure.name}: ligand poses",
-        run=record,
-        entries=entries,
-        receptor_pdb=write_pdb(None, receptor.select(near)) or "",
-        reference_sdf=_reference(structure, pocket),
-        units=UNITS,
-    )
-
-
-def _reference(structure: Structure, pocket: str | None) -> str:
-    """Return the co-crystal ligand as SDF for the 3D view; "" when there is none to show."""
-    if not structure.ligands or not _names_ligand(pocket):
-        return ""
-    try:
-        found = cocrystal_ligand(structure)
-    except LigandError:
-        return ""
-    return sdf_record(found.mol)
-
-
-def _sdf_coords(text: str) -> Iterator[np.ndarray]:
-    from rdkit import Chem
-
-    supplier = Chem.SDMolSupplier()
-    supplier.SetData(text)
-    for mol in supplier:
-        if mol is not None:
-            yield mol.GetConformer().GetPositions()
-            return

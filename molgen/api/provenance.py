@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,16 @@ def sha256_of(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def input_record(path: str | Path) -> dict[str, str]:
+    """Return file name and SHA-256 of an input, for run.json."""
+    return {"file": Path(path).name, "sha256": sha256_of(path)}
+
+
 def run_record(
     *,
     command: str,
     config: dict[str, Any],
-    inputs: Sequence[str | Path],
+    inputs: Mapping[str, Mapping[str, str]],
     timings: dict[str, float],
     extra: dict[str, Any],
 ) -> dict[str, Any]:
@@ -36,7 +41,7 @@ def run_record(
         "seed": config.get("seed"),
         "sampler": config.get("sampler"),
         **extra,
-        "inputs": {Path(path).name: sha256_of(path) for path in inputs},
+        "inputs": {role: dict(entry) for role, entry in inputs.items()},
         "timings": {name: round(seconds, 3) for name, seconds in timings.items()},
         "versions": _versions(),
         "config": config,
@@ -51,3 +56,24 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def code_commit() -> str:
+    """Return the git commit of the source tree, with ``+`` for local changes; else "unknown"."""
+    import subprocess
+
+    root = Path(molgen.__file__).resolve().parent.parent
+    try:
+        commit = _git(root, "rev-parse", "--short=12", "HEAD")
+        return commit + ("+" if _git(root, "status", "--porcelain", "--", "molgen") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    import subprocess
+
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()

@@ -1,0 +1,120 @@
+"""What `molgen generate` starts from: the target with its pocket, and the ligands to dock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from molgen.io import LigandRow, cocrystal_ligand, read_ligand, read_ligand_table, read_structure
+from molgen.io import resolve_pocket as resolve
+from molgen.io.ligand_table import TABLE_SUFFIXES
+from molgen.io.paths import file_suffix
+from molgen.io.pockets import list_pockets
+from molgen.structure import HeteroGroup, Pocket, Protein, Structure
+
+
+@dataclass(frozen=True)
+class Target:
+    """A structure with the box to search.
+
+    Attributes:
+        structure: the file as read.
+        box: where to search.
+        removed: groups that are no part of the receptor.
+        receptor: everything else.
+        reposed: the co-crystal ligand that is posed anew; None when ligands were given.
+        pockets: the ranked geometric pockets, when the box is one of them.
+    """
+
+    structure: Structure
+    box: Pocket
+    removed: tuple[HeteroGroup, ...]
+    receptor: Protein
+    reposed: HeteroGroup | None = None
+    pockets: tuple[dict[str, Any], ...] = ()
+
+
+def read_target(pdb: str | Path, pocket: str | None, *, edge: float, repose: bool) -> Target:
+    """Return the target; with ``repose`` its co-crystal ligand leaves the receptor as well.
+
+    Raises:
+        StructureError: the structure cannot be used.
+        PocketError: the pocket cannot be honoured.
+    """
+    structure = read_structure(pdb)
+    box, removed = resolve(pocket, structure, edge=edge)
+    reposed = None
+    if repose:
+        free = [group for group in (*removed, *structure.ligands) if not group.covalent]
+        reposed = next(iter([*free, *removed, *structure.ligands]), None)
+        if names_ligand(pocket, structure):
+            reposed = removed[0]  # the one that the user named
+        if reposed is not None and not any(group is reposed for group in removed):
+            removed = (*removed, reposed)
+    pockets = () if not _is_geometric(pocket, structure) else _ranked_pockets(structure, box)
+    return Target(structure, box, removed, structure.receptor(removed), reposed, pockets)
+
+
+def names_ligand(pocket: str | None, structure: Structure) -> bool:
+    """Tell whether a request means the site of a co-crystal ligand."""
+    return bool(structure.ligands) if pocket is None else _word(pocket) == "ligand"
+
+
+def _is_geometric(pocket: str | None, structure: Structure) -> bool:
+    return not structure.ligands if pocket is None else _word(pocket) == "auto"
+
+
+def _word(pocket: str) -> str:
+    return pocket.partition(":")[0].strip().lower()
+
+
+def _ranked_pockets(structure: Structure, box: Pocket) -> tuple[dict[str, Any], ...]:
+    """Return the geometric pockets, best first, JSON-ready; Å and Å³."""
+    return tuple(
+        {
+            "rank": rank,
+            "chosen": bool(np.allclose(cavity.center, box.center)),
+            "score": round(float(cavity.score), 3),
+            "volume": round(float(cavity.volume), 1),
+            "center": [round(float(x), 3) for x in cavity.center],
+            "residues": [str(residue) for residue in cavity.residues],
+        }
+        for rank, cavity in enumerate(list_pockets(structure), start=1)
+    )
+
+
+def read_ligands(source: str | Path | None, target: Target) -> tuple[list[LigandRow], bool]:
+    """Return the ligands to dock and whether they came as a table.
+
+    Args:
+        source: SMILES or file; None is the co-crystal ligand of the target.
+        target: read with ``repose`` when ``source`` is None.
+
+    Raises:
+        LigandError: a single ligand or the whole table cannot be used. A bad row of a table is a
+            row with its error.
+    """
+    if source is None:
+        structure = target.structure
+        # asked without a group, the reader says which other candidates there are
+        first = bool(structure.ligands) and structure.ligands[0] is target.reposed
+        found = cocrystal_ligand(structure, None if first else target.reposed)
+        return [LigandRow(1, found.name, found.smiles, found, None)], False
+    suffix = file_suffix(Path(str(source).replace("\0", "")))
+    if suffix == ".csv" or (suffix in TABLE_SUFFIXES and is_file(source)):
+        rows = read_ligand_table(source)
+        if suffix == ".csv" or len(rows) > 1:
+            return rows, True
+    found = read_ligand(source if isinstance(source, Path) else str(source))
+    return [LigandRow(1, found.name, str(source), found, None)], False
+
+
+def is_file(source: str | Path | None) -> bool:
+    """Tell whether ``source`` names a file; a SMILES may be too long to be a path."""
+    try:
+        return source is not None and Path(source).is_file()
+    except (OSError, ValueError):
+        return False

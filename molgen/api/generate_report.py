@@ -1,0 +1,83 @@
+"""The report of `molgen generate`: ligands, poses and the receptor around them on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from molgen.api.generate_inputs import Target, names_ligand
+from molgen.api.output_folder import POSES, REPORT, LigandResult
+from molgen.api.pose_output import UNITS
+from molgen.errors import LigandError
+from molgen.io import LigandRow, cocrystal_ligand, write_pdb
+from molgen.io.sdf import sdf_record
+from molgen.report import ReportEntry, write_report
+from molgen.report.html import MAX_3D
+
+_SHOWN = 8.0
+"""Å around the poses of which receptor residues are shown."""
+
+
+def write_generate_report(
+    folder: Path,
+    results: Sequence[LigandResult],
+    rows: Sequence[LigandRow],
+    target: Target,
+    record: dict[str, Any],
+    pocket: str | None,
+) -> None:
+    """Write report.html; the best ligands come with their poses in 3D."""
+    done = [index for index, result in enumerate(results) if result.poses]
+    best = sorted(done, key=lambda index: results[index].poses[0]["score"])[:MAX_3D]
+    texts = {index: _poses_text(folder, results[index]) for index in best}
+    entries = [
+        ReportEntry(
+            name=result.name,
+            status=result.status,
+            reason=result.reason,
+            ligand_mol=row.ligand.mol if row.ligand else None,
+            poses_sdf_text=texts.get(index, ""),
+            table=result.poses,
+            notes=result.notes,
+        )
+        for index, (row, result) in enumerate(zip(rows, results, strict=True))
+    ]
+    points = [target.box.center[None], *(_first_coords(text) for text in texts.values())]
+    near = target.receptor.near(np.concatenate(points), _SHOWN)
+    write_report(
+        folder / REPORT,
+        title=f"{target.structure.name}: ligand poses",
+        run=record,
+        entries=entries,
+        receptor_pdb=write_pdb(None, target.receptor.select(near)) or "",
+        reference_sdf=_reference(target, pocket),
+        units=UNITS,
+    )
+
+
+def _poses_text(folder: Path, result: LigandResult) -> str:
+    return (folder / result.folder / POSES).read_text("utf-8")
+
+
+def _reference(target: Target, pocket: str | None) -> str:
+    """Return the co-crystal ligand of the site as SDF; "" when there is none to show."""
+    group = target.reposed
+    if names_ligand(pocket, target.structure) and target.removed:
+        group = target.removed[0]
+    if group is None:
+        return ""
+    try:
+        return sdf_record(cocrystal_ligand(target.structure, group).mol)
+    except LigandError:
+        return ""
+
+
+def _first_coords(text: str) -> np.ndarray:
+    """Return the coordinates (atoms, 3) Å of the first record."""
+    from rdkit import Chem
+
+    mol = Chem.MolFromMolBlock(text, sanitize=False)
+    return np.asarray(mol.GetConformer().GetPositions()) if mol is not None else np.zeros((0, 3))

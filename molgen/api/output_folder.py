@@ -1,0 +1,191 @@
+"""The output folder of `molgen generate`: opened, cleared, resumed; outcomes and tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from molgen.errors import OutputError
+from molgen.io import atomic_write, write_sdf
+
+POSES = "poses.sdf"
+SUMMARY = "summary.csv"
+STATUS = "status.csv"
+RUN = "run.json"
+REPORT = "report.html"
+RECORD = "record.json"
+"""Outcome of a ligand, beside its poses and written after them; ``--resume`` trusts only this."""
+OUTPUTS = (POSES, SUMMARY, STATUS, RUN, REPORT, RECORD)
+STATUS_COLUMNS = (
+    "name", "folder", "status", "reason", "poses", "best_score", "seconds", "smiles", "notes",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LigandResult:
+    """The outcome of one ligand, one row of status.csv.
+
+    Attributes:
+        folder: where its poses are, relative to the output folder ("" for the folder itself).
+        status: "ok" or "failed".
+        reason: why it failed, one line.
+        seconds: wall time.
+        smiles: canonical isomeric SMILES of what was docked; "" when it could not be read.
+        notes: what the reader changed.
+        poses: rows of summary.csv, best first.
+    """
+
+    name: str
+    folder: str
+    status: str
+    reason: str
+    seconds: float
+    smiles: str
+    notes: tuple[str, ...]
+    poses: tuple[dict[str, Any], ...] = ()
+
+
+def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
+    """Refuse a place that cannot take the results; changes nothing.
+
+    Raises:
+        OutputError: a file, not writable, or not empty without ``resume`` or ``force``.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; expected a folder for the results")
+    try:
+        empty = not any(folder.iterdir())
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be used for the results ({error.strerror})") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: cannot be written")
+    if not (empty or resume or force):
+        raise OutputError(
+            f"{folder}: is not empty; --resume continues an earlier run, --force replaces it"
+        )
+
+
+def open_folder(folder: Path, *, resume: bool, force: bool) -> None:
+    """Make the folder; with ``force`` remove the results of an earlier run, and only those.
+
+    Raises:
+        OutputError: as `check_folder`, or it cannot be made.
+    """
+    check_folder(folder, resume=resume, force=force)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if force:
+            for place in [path for path in folder.iterdir() if _holds_record(path)]:
+                clear(place)
+                if not any(place.iterdir()):
+                    place.rmdir()
+            clear(folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be used for the results ({error.strerror})") from None
+
+
+def _holds_record(path: Path) -> bool:
+    return not path.is_symlink() and (path / RECORD).is_file()
+
+
+def clear(place: Path) -> None:
+    """Remove our files from a folder, with the temporary ones that a kill left behind."""
+    for name in OUTPUTS:
+        for path in [place / name, *place.glob(f".{name}.*")]:
+            if path.is_file() or path.is_symlink():
+                path.unlink()
+
+
+def begin_ligand(place: Path) -> None:
+    """Mark a ligand as started and remove what an earlier attempt at it left."""
+    _write_record(place, {})  # first, so that ``--force`` knows the folder after a kill
+    for path in [place / POSES, *place.glob(f".{POSES}.*"), *place.glob(f".{RECORD}.*")]:
+        path.unlink(missing_ok=True)
+
+
+def finish_ligand(
+    place: Path,
+    key: str,
+    result: LigandResult,
+    poses: Sequence[tuple[Any, dict[str, Any]]],
+    crash: str = "",
+) -> None:
+    """Write the poses (molecule, properties), then the outcome.
+
+    After a ``crash`` (traceback) the outcome is kept for reading, but ``--resume`` tries again.
+    """
+    if poses:
+        write_sdf(place / POSES, poses)
+    record = {"key": key, "result": asdict(result)}
+    _write_record(place, {**record, "key": "", "traceback": crash} if crash else record)
+
+
+def finished_ligand(place: Path, key: str) -> LigandResult | None:
+    """Return the recorded outcome when it is that of ``key``: same ligand, inputs, settings."""
+    try:
+        record = json.loads((place / RECORD).read_text("utf-8"))
+        if record["key"] != key:
+            return None
+        found = record["result"]
+        if found["status"] == "ok" and not (place / POSES).is_file():
+            return None
+        return LigandResult(
+            **{**found, "notes": tuple(found["notes"]), "poses": tuple(found["poses"])}
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_record(place: Path, record: dict[str, Any]) -> None:
+    write_text(place / RECORD, json.dumps(record, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="replace")
+
+
+def write_summary(folder: Path, results: Sequence[LigandResult]) -> None:
+    """Write summary.csv: one row per pose of all ligands."""
+    rows = [{"name": r.name, "folder": r.folder, **pose} for r in results for pose in r.poses]
+    columns = list(dict.fromkeys(key for row in rows for key in row)) or ["name", "folder", "rank"]
+    _write_csv(folder / SUMMARY, columns, rows)
+
+
+def write_status(folder: Path, results: Sequence[LigandResult]) -> None:
+    """Write status.csv: one row per ligand."""
+    rows = [
+        {
+            **{column: getattr(r, column, "") for column in STATUS_COLUMNS},
+            "poses": len(r.poses),
+            "best_score": r.poses[0]["score"] if r.poses else "",
+            "seconds": str(r.seconds),
+            "notes": "; ".join(r.notes),
+        }
+        for r in results
+    ]
+    _write_csv(folder / STATUS, STATUS_COLUMNS, rows)
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="replace") as stream,
+    ):
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.4f}" if isinstance(value, float) else value
