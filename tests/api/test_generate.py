@@ -1,0 +1,226 @@
+"""`molgen generate`: what it writes, and what its result may and may not depend on."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from molgen.api.generate import generate
+from molgen.config import to_dict
+from molgen.errors import ConfigError, LigandError
+from molgen.io import read_structure, write_pdb
+
+PHENOLS = [("phenol", "Oc1ccccc1"), ("cresol", "Cc1ccccc1O"), ("thymol", "CC(C)c1ccc(C)cc1O")]
+
+
+def table(path: Path, rows: list[tuple[str, str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([("name", "smiles"), *rows])
+    return path
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_folder_holds_what_the_manual_says(tmp_path, target, quick):
+    out = tmp_path / "run"
+    result = generate(target, out, config=quick, command="molgen generate ...")
+    assert {path.name for path in out.iterdir()} == {
+        "poses.sdf", "summary.csv", "status.csv", "run.json", "report.html", "record.json",
+    }  # fmt: skip
+    poses = list(Chem.SDMolSupplier(str(out / "poses.sdf"), removeHs=False))
+    assert len(poses) == 2
+    names = {"rank", "score", "affinity", "posebusters_pass", "posebusters_failed"}
+    for rank, mol in enumerate(poses, start=1):
+        assert names <= set(mol.GetPropNames()) and mol.GetIntProp("rank") == rank
+        assert mol.GetProp("_Name") == "TOP"
+        assert any(atom.GetSymbol() == "H" for atom in mol.GetAtoms())
+        assert Chem.MolToSmiles(Chem.RemoveHs(mol)) == result.ligands[0].smiles
+    summary = read_csv(out / "summary.csv")
+    assert [row["rank"] for row in summary] == ["1", "2"]
+    assert [row["score"] for row in summary] == [mol.GetProp("score") for mol in poses]
+    (status,) = read_csv(out / "status.csv")
+    assert (status["name"], status["status"], status["poses"]) == ("TOP", "ok", "2")
+    assert "TOP A:303" in status["notes"]
+    run = json.loads((out / "run.json").read_text())
+    assert run["seed"] == 0 and run["device"] == "cpu" and run["command"] == "molgen generate ..."
+    checksum = hashlib.sha256(target.read_bytes()).hexdigest()
+    assert run["inputs"] == {"target": {"file": "6xg5.cif", "sha256": checksum}}
+    assert run["config"] == to_dict(quick)
+    assert {"python", "rdkit", "posebusters"} <= set(run["versions"]) and run["timings"]["total"]
+    assert any("NDP" in note for note in run["notes"])  # a cofactor that stays is named
+    assert "TOP" in (out / "report.html").read_text()
+
+
+def test_the_same_seed_gives_the_same_bytes_in_a_fresh_process(tmp_path, target, quick):
+    generate(target, tmp_path / "here", config=quick)
+    settings = tmp_path / "quick.yaml"
+    settings.write_text(json.dumps(to_dict(quick)))  # JSON is YAML
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "molgen.cli.main", "generate", "--pdb", str(target)),
+            *("--out", str(tmp_path / "there"), "--config", str(settings)),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")  # quiet in a pipe
+    files = [(tmp_path / place / "poses.sdf").read_bytes() for place in ("here", "there")]
+    assert files[0] == files[1]
+    generate(target, tmp_path / "other", config=replace(quick, seed=1))
+    assert (tmp_path / "other/poses.sdf").read_bytes() != files[0]
+
+
+def moved_target(path: Path, target: Path, noise: float, rng: np.random.Generator) -> Path:
+    """Write the target with its ligand turned about its centre and every atom of it shaken."""
+    structure = read_structure(target)
+    (ligand,) = structure.ligands
+    coords = structure.atoms.coords.astype(np.float64)
+    points = coords[ligand.atoms]
+    others = cKDTree(np.delete(coords, ligand.atoms, axis=0))
+    centre = points.mean(axis=0)
+    shake = rng.normal(0, noise, points.shape)
+    moved = points
+    while noise and (moved is points or others.query(moved)[0].min() < 2.2):
+        # a turn that puts an atom at bonding distance of the protein makes another ligand of it
+        moved = centre + Rotation.random(rng=rng).apply(points - centre) + shake
+    coords[ligand.atoms] = moved
+    write_pdb(path, replace(structure.atoms, coords=coords.astype(np.float32)))
+    return path
+
+
+def test_the_coordinates_of_the_input_ligand_do_not_matter(tmp_path, target, quick):
+    rng = np.random.default_rng(3)
+    found = []
+    for number, noise in enumerate([0.0, 0.03]):
+        pdb = moved_target(tmp_path / f"{number}.pdb", target, noise, rng)
+        out = tmp_path / f"out{number}"
+        result = generate(pdb, out, pocket="-8.0,28.3,17.3:16", config=quick)
+        assert any("TOP A:303 removed" in note for note in result.notes)
+        found.append((out / "poses.sdf").read_bytes())
+    assert found[0] == found[1]
+
+
+def test_the_conformer_of_a_ligand_file_does_not_matter(tmp_path, target, quick):
+    mol = Chem.MolFromMolFile(str(target.with_name("6xg5_TOP.sdf")))
+    found = []
+    for number, turn in enumerate([Rotation.identity(), Rotation.from_rotvec([1.0, 2.0, 3.0])]):
+        conformer = mol.GetConformer()
+        conformer.SetPositions(turn.apply(conformer.GetPositions()) + 7.0 * number)
+        Chem.MolToMolFile(mol, str(tmp_path / f"{number}.sdf"))
+        source = tmp_path / f"{number}.sdf"
+        generate(target, tmp_path / f"out{number}", ligand=source, pocket="ligand", config=quick)
+        found.append((tmp_path / f"out{number}/poses.sdf").read_text().split("\n", 1)[1])
+    assert found[0] == found[1]
+
+
+def test_the_order_of_the_rows_does_not_matter(tmp_path, target, quick):
+    for name, rows in (("there", PHENOLS), ("back", PHENOLS[::-1])):
+        source = table(tmp_path / f"{name}.csv", rows)
+        result = generate(target, tmp_path / name, ligand=source, config=quick)
+        assert [ligand.name for ligand in result.ligands] == [row[0] for row in rows]
+    for name, _ in PHENOLS:
+        there, back = (tmp_path / place / name / "poses.sdf" for place in ("there", "back"))
+        assert there.read_bytes() == back.read_bytes()
+
+
+def test_one_bad_row_stops_no_other(tmp_path, target, quick):
+    rows = [PHENOLS[0], ("broken", "c1ccc"), ("no embedding", "C1#CC1"), PHENOLS[1]]
+    source = table(tmp_path / "ligands.csv", rows)
+    result = generate(target, tmp_path / "out", ligand=source, config=quick)
+    status = read_csv(tmp_path / "out/status.csv")
+    assert [row["status"] for row in status] == ["ok", "failed", "failed", "ok"]
+    assert "row 2 (broken)" in status[1]["reason"]
+    assert "no 3D conformer" in status[2]["reason"]
+    assert result.failed == 2
+    summary = read_csv(tmp_path / "out/summary.csv")
+    assert {row["name"] for row in summary} == {"phenol", "cresol"}
+    report = (tmp_path / "out/report.html").read_text()
+    assert "no embedding" in report and "no 3D conformer" in report
+
+
+def test_names_cannot_leave_the_folder_or_meet(tmp_path, target, quick):
+    names = [
+        "../../up", "/etc/passwd", "same", "same", "SAME", "summary.csv", "record.json", "..",
+        "<b onload=x>bold</b>", "a\x1b[31mred",
+    ]  # fmt: skip
+    source = table(tmp_path / "ligands.csv", [(name, "C") for name in names])
+    result = generate(target, tmp_path / "deep/out", ligand=source, config=quick)
+    assert result.failed == 0 and [r.name for r in result.ligands] == names
+    folders = [r.folder for r in result.ligands]
+    assert len({folder.lower() for folder in folders}) == len(names)
+    for folder in folders:
+        assert (tmp_path / "deep/out" / folder).resolve().parent == tmp_path / "deep/out"
+        assert (tmp_path / "deep/out" / folder / "poses.sdf").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "ligands.csv"]
+    assert (tmp_path / "deep/out/summary.csv").is_file()
+    assert "<b onload" not in (tmp_path / "deep/out/report.html").read_text()
+
+
+def test_every_record_of_an_sdf_is_docked(tmp_path, target, quick):
+    records = [target.with_name(name).read_text() for name in ("6xg5_TOP.sdf", "7n03_ZRP.sdf")]
+    broken = "broken\n\n\n  not a counts line\nM  END\n$$$$\n"
+    text = "".join(r if "$$$$" in r else r.rstrip("\n") + "\n$$$$\n" for r in records)
+    (tmp_path / "many.sdf").write_text(text + broken)
+    result = generate(target, tmp_path / "out", ligand=tmp_path / "many.sdf", config=quick)
+    assert [ligand.status for ligand in result.ligands] == ["ok", "ok", "failed"]
+    assert all((tmp_path / "out" / r.folder / "poses.sdf").is_file() for r in result.ligands[:2])
+
+
+def test_a_salt_is_cut_and_said(tmp_path, target, quick):
+    result = generate(target, tmp_path / "out", ligand="Oc1ccccc1.[Na+].[Cl-]", config=quick)
+    (ligand,) = result.ligands
+    assert ligand.smiles == "Oc1ccccc1"
+    assert any("largest fragment kept, left out: [Cl-], [Na+]" in note for note in ligand.notes)
+
+
+def test_the_geometric_pockets_are_listed(tmp_path, target, quick):
+    result = generate(target, tmp_path / "out", ligand="C", pocket="auto:2", config=quick)
+    pockets = json.loads((tmp_path / "out/run.json").read_text())["pockets"]
+    assert pockets == list(result.pockets)
+    assert [p["rank"] for p in pockets] == list(range(1, len(pockets) + 1))
+    assert [p["rank"] for p in pockets if p["chosen"]] == [2]
+    np.testing.assert_allclose(pockets[1]["center"], result.pocket.center, atol=1e-3)
+    assert all(p["residues"] and p["volume"] > 0 for p in pockets)
+    other = generate(target, tmp_path / "named", ligand="C", pocket="ligand", config=quick)
+    assert not other.pockets and "pockets" not in json.loads(
+        (tmp_path / "named/run.json").read_text()
+    )
+
+
+def test_the_reposed_ligand_leaves_the_receptor_wherever_the_pocket_is(tmp_path, target, quick):
+    far = generate(target, tmp_path / "out", pocket="A:150", config=quick)
+    assert any("TOP A:303 removed" in note for note in far.notes)
+    kept = generate(target, tmp_path / "kept", pocket="A:150", ligand="C", config=quick)
+    assert not any("removed" in note for note in kept.notes)
+
+
+def test_settings_made_by_hand_are_checked(tmp_path, target, quick):
+    with pytest.raises(ConfigError, match="num_poses: must be at least 1"):
+        generate(target, tmp_path / "out", config=replace(quick, num_poses=0))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_long_smiles_is_no_path(tmp_path, target, quick):
+    with pytest.raises(LigandError, match="neither an existing ligand file nor a valid SMILES"):
+        generate(target, tmp_path / "out", ligand="C(" * 3000, config=quick)
+
+
+def test_progress_goes_to_stderr_when_asked(tmp_path, target, quick, capfd):
+    for name, progress in (("bar", True), ("none", False)):
+        generate(target, tmp_path / name, ligand="C", config=quick, progress=progress)
+        written = capfd.readouterr()
+        assert written.out == "" and ("ligand" in written.err) == progress
