@@ -53,14 +53,22 @@ def load_tensors(name: str, *, kind: str) -> tuple[dict[str, Any], dict[str, np.
     Raises:
         StoreError: missing, damaged, or of another kind.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
     folder = checkpoint_folder(name)
     content = {file: _verified(folder, file) for file in _VERIFIED}
-    config = json.loads(content["config.json"])
-    if config.get("kind") != kind:
-        raise StoreError(f"{folder}: checkpoint is a {config.get('kind')!r}, expected {kind!r}")
-    return config, load(content["model.safetensors"])
+    try:
+        config = json.loads(content["config.json"])
+        found = config["kind"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{folder}: config.json is no checkpoint config ({error})") from None
+    if found != kind:
+        raise StoreError(f"{folder}: checkpoint is a {found!r}, expected {kind!r}")
+    try:
+        return config, load(content["model.safetensors"])
+    except SafetensorError as error:
+        raise StoreError(f"{folder}: model.safetensors cannot be read ({error})") from None
 
 
 def _verified(folder: Path, file: str) -> bytes:

@@ -17,6 +17,7 @@ UNITS = {
     "receptor": "kcal/mol",
     "contacts": "kcal/mol",
     "internal": "kcal/mol",
+    "strain": "kcal/mol",
 }
 """Units of the columns of summary.csv and of the properties in poses.sdf."""
 

@@ -1,0 +1,97 @@
+"""Checkpoints: verified before they are opened, refused when damaged."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from molgen.checkpoints import checkpoint_folder, load_tensors, save_tensors
+from molgen.errors import StoreError
+
+CONFIG = {"kind": "made", "name": "test", "options": {"factor": 0.5}}
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    folder = tmp_path / "made"
+    save_tensors(folder, CONFIG, {"values": np.arange(6.0).reshape(2, 3)})
+    return folder
+
+
+def test_what_was_saved_comes_back(saved):
+    config, tensors = load_tensors(str(saved), kind="made")
+    assert config == CONFIG
+    np.testing.assert_array_equal(tensors["values"], np.arange(6.0).reshape(2, 3))
+    assert {path.name for path in saved.iterdir()} == {
+        "model.safetensors", "config.json", "SHA256SUMS",
+    }  # fmt: skip
+
+
+def test_the_sums_are_those_of_sha256sum(saved):
+    import hashlib
+
+    for line in (saved / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert digest == hashlib.sha256((saved / name).read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_changed_file_is_refused(saved, name):
+    content = bytearray((saved / name).read_bytes())
+    content[-2] ^= 1
+    (saved / name).write_bytes(bytes(content))
+    with pytest.raises(StoreError, match=f"{name} does not match SHA256SUMS"):
+        load_tensors(str(saved), kind="made")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "SHA256SUMS"])
+def test_a_missing_file_is_refused(saved, name):
+    (saved / name).unlink()
+    with pytest.raises(StoreError, match="cannot be verified"):
+        load_tensors(str(saved), kind="made")
+
+
+@pytest.mark.parametrize("sums", ["", "nonsense", "a b\nc", "0  other.bin\n"])
+def test_sums_that_do_not_cover_the_files_are_refused(saved, sums):
+    (saved / "SHA256SUMS").write_text(sums)
+    with pytest.raises(StoreError):
+        load_tensors(str(saved), kind="made")
+
+
+def test_another_kind_is_refused(saved):
+    with pytest.raises(StoreError, match="checkpoint is a 'made', expected 'encoder'"):
+        load_tensors(str(saved), kind="encoder")
+
+
+def test_verified_nonsense_is_an_error_of_the_store(saved):
+    import hashlib
+
+    for name, content in (("config.json", b"[1"), ("model.safetensors", b"not tensors")):
+        save_tensors(saved, CONFIG, {"values": np.zeros(1)})
+        old = hashlib.sha256((saved / name).read_bytes()).hexdigest()
+        (saved / name).write_bytes(content)
+        sums = (saved / "SHA256SUMS").read_text()
+        new = hashlib.sha256(content).hexdigest()
+        (saved / "SHA256SUMS").write_text(sums.replace(old, new))
+        with pytest.raises(StoreError, match=name):
+            load_tensors(str(saved), kind="made")
+
+
+def test_an_unknown_name_says_what_there_is():
+    with pytest.raises(StoreError, match="no checkpoint 'none', neither shipped nor a folder"):
+        checkpoint_folder("none")
+
+
+def test_shipped_checkpoints_are_whole():
+    root = Path(__file__).resolve().parents[1] / "checkpoints"
+    for folder in sorted(path.parent for path in root.glob("*/SHA256SUMS")):
+        config = json.loads((folder / "config.json").read_text())
+        load_tensors(folder.name, kind=config["kind"])
+        assert (folder / "MODEL_CARD.md").is_file()
+        # safetensors only: no archive, no pickle
+        assert not any(zipfile.is_zipfile(path) for path in folder.iterdir())
+        assert not list(folder.glob("*.p*t*"))
