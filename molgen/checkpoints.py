@@ -73,10 +73,8 @@ def load_tensors(name: str, *, kind: str) -> tuple[dict[str, Any], dict[str, np.
 
 def _verified(folder: Path, file: str) -> bytes:
     try:
-        sums = dict(
-            reversed(line.split(None, 1))
-            for line in (folder / "SHA256SUMS").read_text().splitlines()
-        )
+        lines = (folder / "SHA256SUMS").read_text().splitlines()
+        sums = {name: digest for digest, name in (line.split(None, 1) for line in lines)}
         content = (folder / file).read_bytes()
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder}: {file} cannot be verified ({error})") from None
