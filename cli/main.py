@@ -37,6 +37,8 @@ COMMANDS = {
     "preprocess": Entry(
         "molgen.cli.preprocess:command", "Turn a folder of complexes into a training store."
     ),
+    "label": Entry("molgen.cli.label:command", "Compute training labels: poses, contacts."),
+    "train": Entry("molgen.cli.train:command", "Train a model: the contact potential."),
 }
 
 

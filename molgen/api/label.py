@@ -17,16 +17,13 @@ import numpy as np
 
 from molgen.config import fingerprint, limited, to_dict
 from molgen.datasets.pdbbind import RawEntry, find_entries
-from molgen.energy.contacts import KNOTS, ContactPotential
 from molgen.errors import LigandError, MolgenError, OutputError
-from molgen.graphs.contact_histogram import contact_histogram
-from molgen.graphs.contact_types import ligand_contacts, receptor_contacts
 from molgen.io import atomic_write, read_ligand, read_protein
 from molgen.metrics import ligand_rmsd
 from molgen.search.samplers import SamplerSettings
 from molgen.search.search_sampler import SearchSampler
 from molgen.search.settings import SearchSettings
-from molgen.structure import Ligand, Pocket, Protein
+from molgen.structure import Pocket
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def _save(path: Path, tensors: dict[str, np.ndarray], seconds: float) -> None:
 
 
 def _label(entry: RawEntry, config: LabelConfig) -> dict[str, np.ndarray]:
-    """Return poses, RMSDs, energies and contact histograms of one complex."""
+    """Return the searched poses and native minima of one complex with their RMSDs."""
     if entry.protein is None or entry.ligand is None:
         raise LigandError("protein or ligand file missing")
     protein, ligand = read_protein(entry.protein), read_ligand(entry.ligand)
@@ -129,32 +126,9 @@ def _label(entry: RawEntry, config: LabelConfig) -> dict[str, np.ndarray]:
     found = sampler.sample(ligand, config.num_poses, config.seed)
     native = sampler.refine(ligand, ligand.coords[None], config.seed, config.native_poses)
     coords = np.concatenate([found.coords, native.coords])
-    terms = {key: np.concatenate([found.terms[key], native.terms[key]]) for key in found.terms}
     rmsd = np.asarray(ligand_rmsd(ligand.mol, coords))
-    histogram = _histogram(protein, ligand, coords)
-    pose, feature = np.nonzero(histogram)
     return {
         "coords": coords.astype(np.float32),
         "rmsd": rmsd.astype(np.float32),
         "is_native": np.arange(len(coords)) >= len(found),
-        "vina": terms["receptor"].astype(np.float32),
-        "internal": terms["internal"].astype(np.float32),
-        "pose": pose.astype(np.uint8 if len(coords) < 256 else np.uint16),
-        "feature": feature.astype(np.uint16),
-        "count": histogram[pose, feature].astype(np.float16),
     }
-
-
-def _histogram(protein: Protein, ligand: Ligand, coords: np.ndarray) -> np.ndarray:
-    near = protein.select(protein.near(coords.reshape(-1, 3), KNOTS[-1]))
-    shape = ContactPotential.zero().curves.shape
-    return np.asarray(
-        contact_histogram(
-            np.ascontiguousarray(coords),
-            ligand_contacts(ligand.mol).astype(np.int64),
-            near.coords.astype(np.float64),
-            receptor_contacts(near).astype(np.int64),
-            shape,
-            KNOTS,
-        )
-    )

@@ -23,11 +23,12 @@ class ContactPotential:
 
     Attributes:
         curves: (receptor contacts, ligand contacts, knots - 1) kcal/mol.
-        internal: factor on the internal Vina energy of the ligand.
+        attraction: factor on the attractive part of the ligand's internal Vina energy; its
+            repulsion always counts in full.
     """
 
     curves: np.ndarray
-    internal: float = 1.0
+    attraction: float = 1.0
 
     def __post_init__(self) -> None:
         expected = (len(RECEPTOR_CONTACTS), len(LIGAND_CONTACTS), len(KNOTS) - 1)

@@ -27,6 +27,10 @@ class VinaWeights:
     hydrogen_bond: float = -0.587439
     rotor: float = 0.05846
 
+    def repulsion_only(self) -> VinaWeights:
+        """Return the weights with all attractive terms at zero."""
+        return VinaWeights(0.0, 0.0, self.repulsion, 0.0, 0.0, self.rotor)
+
 
 def pair_energy(
     distance: np.ndarray, first: np.ndarray, second: np.ndarray, weights: VinaWeights
@@ -50,6 +54,16 @@ def pair_energy(
         + weights.hydrogen_bond * np.where(bonding, np.clip(-surface / 0.7, 0.0, 1.0), 0.0)
     )
     return np.where(distance < CUTOFF, energy, 0.0)
+
+
+def internal_energy(
+    coords: np.ndarray, pairs: np.ndarray, types: np.ndarray, weights: VinaWeights
+) -> np.ndarray:
+    """Return the summed energy of atom ``pairs`` (pairs, 2) for poses (poses, atoms, 3)."""
+    first, second = pairs[:, 0], pairs[:, 1]
+    distance = np.linalg.norm(coords[:, first] - coords[:, second], axis=-1)
+    kinds = types.astype(np.int64)
+    return np.asarray(pair_energy(distance, kinds[first], kinds[second], weights).sum(axis=1))
 
 
 def pair_table(

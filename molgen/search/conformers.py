@@ -8,6 +8,10 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from molgen.errors import LigandError
 from molgen.structure import Ligand
 
+_SEED_OFFSET = 61453
+"""RDKit multiplies the seed with the conformer's number: seed 0 would
+embed one conformer only, and large ones overflow."""
+
 
 def embed_conformers(ligand: Ligand, count: int, seed: int, *, minimize: bool = True) -> Chem.Mol:
     """Return the ligand with explicit hydrogens and up to ``count`` conformers.
@@ -23,7 +27,7 @@ def embed_conformers(ligand: Ligand, count: int, seed: int, *, minimize: bool = 
     graph.RemoveAllConformers()
     mol = Chem.AddHs(graph)
     params = rdDistGeom.ETKDGv3()
-    params.randomSeed = seed
+    params.randomSeed = _SEED_OFFSET + seed % 1_000_000
     params.useSmallRingTorsions = True
     params.numThreads = 0
     params.timeout = 60

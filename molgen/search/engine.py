@@ -34,7 +34,7 @@ def search(
     states, conformer = random_starts(field, template, settings.num_starts, rng)
     energies = kernels.minimize_all(states, conformer, ligand, receptor, _BRIEF, _MAX_STEP)
     steps = settings.steps + settings.steps_per_torsion * template.tree.num_torsions
-    pool = (states, conformer, energies)
+    pool: tuple = (states, conformer, energies)
     for _ in range(settings.rounds):
         pool = _best(pool, _POOL)
         coords = kernels.place_all(pool[0], pool[1], ligand)

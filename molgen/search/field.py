@@ -96,13 +96,15 @@ def build_field(
     )
     ends = np.sort(tree.types[tree.pairs].astype(np.int64).reshape(-1, 2), axis=1)
     combinations, pair_row = np.unique(ends, axis=0, return_inverse=True)
-    internal = pair_table(combinations[:, 0], combinations[:, 1], potential.weights, DENSITY)
+    first, second = combinations[:, 0], combinations[:, 1]
+    full = pair_table(first, second, potential.weights, DENSITY)
+    repulsion = pair_table(first, second, potential.weights.repulsion_only(), DENSITY)
     return ReceptorField(
         grids=grids,
         origin=pocket.lower.copy(),
         spacing=spacing,
         kind=kind,
-        pair_tables=internal * potential.contacts.internal,
+        pair_tables=repulsion + potential.contacts.attraction * (full - repulsion),
         pair_row=pair_row.reshape(-1).astype(np.int64),
         density=float(DENSITY),
         cutoff=CUTOFF,

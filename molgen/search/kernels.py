@@ -23,7 +23,13 @@ from numba import njit, prange
 WALL = 5.0
 """Slope in kcal/mol/Å of the penalty outside the box, per atom."""
 
-_FAST = {"cache": True, "fastmath": True, "nogil": True}
+# No reassociation: sums must not depend on memory layout or thread count, or the same seed would
+# not give the same poses.
+_FAST = {
+    "cache": True,
+    "fastmath": {"nnan", "ninf", "nsz", "arcp", "contract", "afn"},
+    "nogil": True,
+}
 
 
 @njit(parallel=True, **_FAST)

@@ -29,13 +29,13 @@ def project(
     states = np.zeros((len(coords), 7 + tree.num_torsions))
     shapes = np.zeros(len(coords), dtype=np.int64)
     fits = np.zeros(len(coords))
-    measured = [[dihedral(c, *quad) for quad in template.quads] for c in template.conformers]
+    measured = _torsions(template.conformers, template)
+    wanted = _torsions(coords, template)
     ligand = (template.conformers, tree.axis, tree.span)
     for pose, target in enumerate(coords):
-        wanted = np.array([dihedral(target, *quad) for quad in template.quads])
         trials = np.zeros((len(template.conformers), states.shape[1]))
         trials[:, 3] = 1.0
-        trials[:, 7:] = wanted - np.array(measured).reshape(len(trials), -1)
+        trials[:, 7:] = wanted[pose] - measured
         shaped = kernels.place_all(trials, np.arange(len(trials)), ligand)
         centre = target.mean(axis=0)
         best = np.inf
@@ -52,6 +52,12 @@ def project(
                 states[pose, 7:] = trials[conformer, 7:]
                 shapes[pose], fits[pose] = conformer, fit
     return states, shapes, fits
+
+
+def _torsions(coords: np.ndarray, template: LigandTemplate) -> np.ndarray:
+    """Return the torsions of coordinates (poses, atoms, 3), (poses, torsions) radians."""
+    columns = [dihedral(coords, *quad) for quad in template.quads]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(coords), 0))
 
 
 def refine(

@@ -35,6 +35,7 @@ class SearchSampler:
         self.device = device
         contacts = load_contacts(self.settings.potential)
         self.potential = Potential(VinaWeights(), contacts)
+        self._last: tuple[Ligand, int, LigandTemplate, ReceptorField] | None = None
         margin = 2 * CUTOFF
         self.receptor = TypedReceptor.of(
             protein.select(_inside(protein, pocket.lower - margin, pocket.upper + margin))
@@ -44,7 +45,8 @@ class SearchSampler:
         """Return at most ``num_poses`` distinct minima, lowest energy first.
 
         Terms (kcal/mol): ``receptor`` and ``contacts`` (Vina and learned receptor energy),
-        ``internal`` (ligand pairs), ``affinity`` (Vina's estimate of the binding free energy).
+        ``internal`` (ligand pairs) and ``strain`` (torsion preferences) sum to the score;
+        ``affinity`` is Vina's estimate of the binding free energy.
 
         Raises:
             LigandError: no conformer can be embedded, or an element is not supported.
@@ -78,10 +80,14 @@ class SearchSampler:
         return self._rank(ligand, template, field, np.concatenate(minima), num_poses)
 
     def _prepare(self, ligand: Ligand, seed: int) -> tuple[LigandTemplate, ReceptorField]:
+        """Return template and field; those of the last ligand are kept for its refinement."""
+        if self._last is not None and self._last[0] is ligand and self._last[1] == seed:
+            return self._last[2], self._last[3]
         template = build_template(ligand, embed_conformers(ligand, self.settings.conformers, seed))
         field = build_field(
             self.receptor, self.pocket, template.tree, self.potential, self.settings.grid_spacing
         )
+        self._last = (ligand, seed, template, field)
         return template, field
 
     def _rank(
@@ -95,30 +101,35 @@ class SearchSampler:
         """Return poses (tree order) with exact energies instead of those of the grids."""
         tree = template.tree
         plain = Potential(self.potential.weights, ContactPotential.zero())
-        vina = self._receptor_energy(coords, tree, plain)
-        learned = self._receptor_energy(coords, tree, self.potential) - vina
+        vina = receptor_energy(self.receptor, coords, tree, plain)
+        learned = receptor_energy(self.receptor, coords, tree, self.potential) - vina
         internal = kernels.internal_energies(
             coords, tree.pairs, field.pair_row, field.pair_tables, field.density, field.cutoff
         )
-        scores = vina + learned + internal
+        strain = self.settings.torsion_weight * template.strain(coords)
+        scores = vina + learned + internal + strain
         affinity = vina / (1.0 + self.potential.weights.rotor * tree.rotors)
         terms = {
             "affinity": affinity, "receptor": vina, "contacts": learned, "internal": internal,
+            "strain": strain,
         }  # fmt: skip
         poses = Poses(ligand, coords[:, np.argsort(tree.order)], scores, terms)
         return poses.take(np.argsort(scores, kind="stable")[:num_poses])
 
-    def _receptor_energy(
-        self, coords: np.ndarray, tree: TorsionTree, potential: Potential
-    ) -> np.ndarray:
-        """Return the exact receptor energy of poses (poses, atoms, 3), without grids."""
-        near = self.receptor.within(coords.min(axis=(0, 1)), coords.max(axis=(0, 1)))
-        tables, row, kind = contact_tables(near, tree, potential)
-        return np.asarray(
-            kernels.receptor_energies(
-                coords, near.coords, row, kind, tables, float(DENSITY), CUTOFF
-            )
+
+def receptor_energy(
+    receptor: TypedReceptor, coords: np.ndarray, tree: TorsionTree, potential: Potential
+) -> np.ndarray:
+    """Return the exact receptor energy (poses,) of poses (poses, atoms, 3) in tree order."""
+    if not len(coords):
+        return np.zeros(0)
+    near = receptor.within(coords.min(axis=(0, 1)), coords.max(axis=(0, 1)))
+    tables, row, kind = contact_tables(near, tree, potential)
+    return np.asarray(
+        kernels.receptor_energies(
+            np.ascontiguousarray(coords), near.coords, row, kind, tables, float(DENSITY), CUTOFF
         )
+    )
 
 
 def load_contacts(name: str | None) -> ContactPotential:
@@ -128,8 +139,8 @@ def load_contacts(name: str | None) -> ContactPotential:
     from molgen.checkpoints import load_tensors
 
     config, tensors = load_tensors(name, kind="contact_potential")
-    return ContactPotential(tensors["curves"], float(config["options"]["internal"]))
+    return ContactPotential(tensors["curves"], float(config["options"]["attraction"]))
 
 
 def _inside(protein: Protein, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    return ((protein.coords > lower) & (protein.coords < upper)).all(axis=1)
+    return np.asarray(((protein.coords > lower) & (protein.coords < upper)).all(axis=1))

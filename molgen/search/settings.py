@@ -26,10 +26,10 @@ class SearchSettings:
         potential: checkpoint of the learned contact correction; null for the Vina function alone.
     """
 
-    conformers: int = limited(16, min=1, max=1000)
+    conformers: int = limited(32, min=1, max=1000)
     num_starts: int = limited(4096, min=1)
-    num_chains: int = limited(192, min=1)
-    rounds: int = limited(2, min=1)
+    num_chains: int = limited(64, min=1)
+    rounds: int = limited(14, min=1)
     steps: int = limited(30, min=1)
     steps_per_torsion: int = limited(3, min=0)
     iterations: int = limited(20, min=1)

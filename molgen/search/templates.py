@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from rdkit import Chem
@@ -15,6 +16,10 @@ from molgen.structure import Ligand
 
 TORSION_BINS = 72
 """Resolution of the torsion-preference tables over a full turn (5 degrees)."""
+
+
+TORSION_CAP = 10.0
+"""Most that one torsion can cost; the statistics behind the preferences are thin beyond."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,25 @@ class LigandTemplate:
             the conformer (ring pucker, amide form, angles) and keep its placement and torsions.
         quads: four tree atoms that measure each torsion.
         torsion_energy: (torsions, TORSION_BINS) preference of each torsion over its turn from the
-            template value, kcal/mol scale, minimum 0.
+            template value, kcal/mol scale, from 0 to `TORSION_CAP`.
     """
 
     tree: TorsionTree
     conformers: np.ndarray
     quads: list[tuple[int, int, int, int]]
     torsion_energy: np.ndarray
+
+    def strain(self, coords: np.ndarray) -> np.ndarray:
+        """Return the summed torsion preference of poses (poses, atoms, 3) in tree order."""
+        total = np.zeros(len(coords))
+        for torsion, quad in enumerate(self.quads):
+            turn = dihedral(coords, *quad) - dihedral(self.conformers[0], *quad)
+            place = turn * (TORSION_BINS / (2 * np.pi))
+            low = np.floor(place).astype(np.int64)
+            table = self.torsion_energy[torsion]
+            e0, e1 = table[low % TORSION_BINS], table[(low + 1) % TORSION_BINS]
+            total += e0 + (place - low) * (e1 - e0)
+        return total
 
     def each_conformer(self) -> Iterator[LigandTemplate]:
         """Yield one template per conformer."""
@@ -63,6 +80,17 @@ def build_template(ligand: Ligand, embedded: Chem.Mol) -> LigandTemplate:
     return LigandTemplate(tree, conformers, quads, _torsion_energy(embedded, tree, conformers[0]))
 
 
+def torsion_strain(ligand: Ligand, coords: np.ndarray) -> np.ndarray:
+    """Return the summed torsion preference of poses (poses, atoms, 3) in molecule order."""
+    tree = build_torsion_tree(ligand.mol)
+    if not len(coords) or not tree.num_torsions:
+        return np.zeros(len(coords))
+    ordered = coords[:, tree.order]
+    quads = _quads(tree, _tree_neighbours(ligand.mol, tree))
+    energy = _torsion_energy(Chem.AddHs(ligand.mol), tree, ordered[0])
+    return LigandTemplate(tree, ordered[:1], quads, energy).strain(ordered)
+
+
 def _tree_neighbours(mol: Chem.Mol, tree: TorsionTree) -> list[list[int]]:
     position = np.argsort(tree.order)
     return [
@@ -81,15 +109,15 @@ def _quads(tree: TorsionTree, neighbours: list[list[int]]) -> list[tuple[int, in
     return quads
 
 
-def dihedral(coords: np.ndarray, i: int, j: int, k: int, m: int) -> float:
-    """Return the dihedral i-j-k-m of ``coords`` (atoms, 3) in radians, IUPAC sign."""
-    axis = coords[k] - coords[j]
-    axis = axis / np.linalg.norm(axis)
-    left = coords[i] - coords[j]
-    right = coords[m] - coords[k]
-    left = left - (left @ axis) * axis
-    right = right - (right @ axis) * axis
-    return math.atan2(float(np.cross(axis, left) @ right), float(left @ right))
+def dihedral(coords: np.ndarray, i: int, j: int, k: int, m: int) -> Any:
+    """Return the dihedral i-j-k-m of coords (..., atoms, 3) in radians (...,), IUPAC sign."""
+    axis = coords[..., k, :] - coords[..., j, :]
+    axis = axis / np.linalg.norm(axis, axis=-1, keepdims=True)
+    left = coords[..., i, :] - coords[..., j, :]
+    right = coords[..., m, :] - coords[..., k, :]
+    left = left - (left * axis).sum(-1, keepdims=True) * axis
+    right = right - (right * axis).sum(-1, keepdims=True) * axis
+    return np.arctan2((np.cross(axis, left) * right).sum(-1), (left * right).sum(-1))
 
 
 def _turn(coords: np.ndarray, tree: TorsionTree, torsion: int, angle: float) -> None:
@@ -132,4 +160,6 @@ def _torsion_energy(embedded: Chem.Mol, tree: TorsionTree, coords: np.ndarray) -
         phi = dihedral(coords, *atoms) + turn
         for k, (height, sign) in enumerate(zip(entry["V"], entry["signs"], strict=True), start=1):
             energy[torsion] += height * (1.0 + sign * np.cos(k * phi))
-    return energy - energy.min(axis=1, keepdims=True) if len(energy) else energy
+    if not len(energy):
+        return energy
+    return np.minimum(energy - energy.min(axis=1, keepdims=True), TORSION_CAP)

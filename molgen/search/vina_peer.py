@@ -156,7 +156,9 @@ class VinaSampler:
         else:
             ligand.coords  # raises where there are none  # noqa: B018
             starts = Chem.AddHs(ligand.mol, addCoords=True)
-        docking = VinaDocking(self.protein, self.pocket, seed=seed + 1, cpu=self.settings.threads)
+        docking = VinaDocking(
+            self.protein, self.pocket, seed=seed % (2**31 - 1) + 1, cpu=self.settings.threads
+        )
         runs = [
             docking.dock(
                 ligand,
