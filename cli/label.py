@@ -49,14 +49,19 @@ def poses(
 @command.command()
 @click.argument("raw", type=options.FILE)
 @click.option(
-    "--poses", type=options.FILE, required=True, metavar="DIR", help="Output of label poses."
+    "--poses",
+    type=options.FILE,
+    required=True,
+    multiple=True,
+    metavar="DIR",
+    help="Output of label poses; may be given several times.",
 )
 @click.option(
     "--out", type=options.FILE, required=True, metavar="FILE", help="File of the contacts."
 )
 @options.as_json
 @options.quiet
-def contacts(raw: Path, poses: Path, out: Path, as_json: bool, quiet: bool) -> None:
+def contacts(raw: Path, poses: tuple[Path, ...], out: Path, as_json: bool, quiet: bool) -> None:
     """Count the contacts of crystal and labelled poses in RAW, for `molgen train contacts`."""
     from molgen.api.label_contacts import label_contacts
 

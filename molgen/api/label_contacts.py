@@ -6,6 +6,7 @@ One file that the fit of the contact potential reads: it needs no chemistry pack
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from molgen.datasets.pdbbind import RawEntry, find_entries
 from molgen.energy.contacts import KNOTS, ContactPotential
 from molgen.energy.vina_terms import VinaWeights, internal_energy
-from molgen.errors import LigandError, MolgenError
+from molgen.errors import InputError, LigandError, MolgenError
 from molgen.graphs.contact_histogram import contact_histogram
 from molgen.graphs.contact_types import ligand_contacts, receptor_contacts
 from molgen.graphs.torsion_tree import build_torsion_tree
@@ -26,45 +27,59 @@ from molgen.training.contact_data import ComplexContacts, save_contacts
 
 
 def label_contacts(
-    raw: str | Path, poses: str | Path, out: str | Path, *, progress: bool = False
+    raw: str | Path, poses: Sequence[str | Path], out: str | Path, *, progress: bool = False
 ) -> dict[str, int]:
     """Write the contacts of all complexes in ``raw`` to the file ``out``; return counts.
 
-    Every complex gives the contacts of its crystal pose; those with poses in the folder ``poses``
+    Every complex gives the contacts of its crystal pose; those with poses in the folders ``poses``
     (``molgen label poses``) give their contacts, energies and RMSDs too. Complexes that cannot be
     read are counted as failed.
+
+    Raises:
+        InputError: the collection cannot be read, or a folder holds no labels.
     """
     from tqdm import tqdm
 
     entries = find_entries(raw)
+    folders = [Path(folder) for folder in poses]
+    settings = [_fingerprint(folder) for folder in folders]
     found: list[ComplexContacts] = []
     failed = 0
     for entry in tqdm(entries, unit="complex", disable=not progress, dynamic_ncols=True):
         try:
-            found.append(_contacts(entry, Path(poses) / "entries" / f"{entry.id}.safetensors"))
+            found.append(_contacts(entry, folders))
         except (MolgenError, RuntimeError, ValueError):
             failed += 1
-    settings = json.loads((Path(poses) / "labels.json").read_text("utf-8"))
     with atomic_write(out) as temporary:
-        save_contacts(temporary, found, {"poses": settings["fingerprint"]})
+        save_contacts(temporary, found, {"poses": " ".join(settings)})
     labelled = sum(len(entry.rmsd) > 0 for entry in found)
     return {"complexes": len(found), "with poses": labelled, "failed": failed}
 
 
-def _contacts(entry: RawEntry, path: Path) -> ComplexContacts:
+def _fingerprint(folder: Path) -> str:
+    """Return the fingerprint of the settings that made the labels of a folder."""
+    try:
+        return str(json.loads((folder / "labels.json").read_text("utf-8"))["fingerprint"])
+    except (OSError, ValueError, KeyError):
+        raise InputError(f"{folder}: holds no labels of molgen label poses") from None
+
+
+def _contacts(entry: RawEntry, folders: Sequence[Path]) -> ComplexContacts:
     from safetensors.numpy import load_file
 
     if entry.protein is None or entry.ligand is None:
         raise LigandError("protein or ligand file missing")
     protein, ligand = read_protein(entry.protein), read_ligand(entry.ligand)
     crystal = ligand.coords[None]
-    if path.is_file():
-        data = load_file(path)
-        coords, rmsd = data["coords"].astype(np.float64), data["rmsd"]
-        is_native = data["is_native"]
-    else:
-        coords, rmsd = np.zeros((0, ligand.num_atoms, 3)), np.zeros(0, dtype=np.float32)
-        is_native = np.zeros(0, dtype=bool)
+    coords, rmsd = np.zeros((0, ligand.num_atoms, 3)), np.zeros(0, dtype=np.float32)
+    is_native = np.zeros(0, dtype=bool)
+    for folder in folders:
+        path = folder / "entries" / f"{entry.id}.safetensors"
+        if path.is_file():
+            data = load_file(path)
+            coords = np.concatenate([coords, data["coords"].astype(np.float64)])
+            rmsd = np.concatenate([rmsd, data["rmsd"]])
+            is_native = np.concatenate([is_native, data["is_native"]])
     near = protein.select(protein.near(np.concatenate([crystal, coords]).reshape(-1, 3), KNOTS[-1]))
     tree = build_torsion_tree(ligand.mol)
     ordered = coords[:, tree.order]

@@ -35,17 +35,20 @@ class ContactTraining:
         batch: complexes per step.
         near_native: Å RMSD up to which a pose counts as right.
         pseudo_counts: added to observed and expected contacts, against rare pairs.
+        shrink: factor on the fitted curves. The search finds the minima of whatever is fitted, so a
+            correction taken in full is exploited; see docs/scoring.md for the scan.
         strain: weight of the torsion preferences, as in the search.
         seed: of the shuffling.
     """
 
     epochs: int = limited(15, min=1)
     learning_rate: float = limited(0.01, above=0.0)
-    ridge: float = limited(0.05, min=0.0)
-    smoothness: float = limited(0.2, min=0.0)
+    ridge: float = limited(0.1, min=0.0)
+    smoothness: float = limited(0.3, min=0.0)
     batch: int = limited(64, min=1)
     near_native: float = limited(2.0, above=0.0)
     pseudo_counts: float = limited(30.0, above=0.0)
+    shrink: float = limited(0.45, min=0.0, max=1.0)
     strain: float = limited(0.05, min=0.0)
     seed: int = limited(0, min=0)
 
@@ -166,7 +169,7 @@ def fit_contacts(
             loss.backward()
             optimizer.step()
         report(epoch, float(np.mean(losses)))
-    fitted = (deviation + scale * base).detach().numpy()
+    fitted = settings.shrink * (deviation + scale * base).detach().numpy()
     return fitted, max(0.0, float(attraction.detach()))
 
 
