@@ -10,8 +10,14 @@ from molgen.search.selection import distinct
 from molgen.search.settings import SearchSettings
 from molgen.search.templates import LigandTemplate
 
-_POOL = 1500
-"""Best minima that go on to the final minimisation."""
+_POOL = 600
+"""Distinct minima kept from round to round."""
+_CANDIDATES = 6000
+"""Best minima among which the distinct ones are looked for."""
+_SAME = 1.0
+"""Å RMSD below which two minima count as one in the pool."""
+_APART = 1.5
+"""Å RMSD between the starts of a round."""
 _BRIEF = 8
 """BFGS iterations of a random start; enough to tell a hopeless one."""
 _FINAL = 60
@@ -34,22 +40,20 @@ def search(
     states, conformer = random_starts(field, template, settings.num_starts, rng)
     energies = kernels.minimize_all(states, conformer, ligand, receptor, _BRIEF, _MAX_STEP)
     steps = settings.steps + settings.steps_per_torsion * template.tree.num_torsions
-    pool: tuple = (states, conformer, energies)
+    pool = _condense((states, conformer, energies), ligand)
     for _ in range(settings.rounds):
-        pool = _best(pool, _POOL)
         coords = kernels.place_all(pool[0], pool[1], ligand)
-        chosen = distinct(coords, np.arange(len(coords)), 1.5, settings.num_chains)
+        chosen = distinct(coords, np.arange(len(coords)), _APART, settings.num_chains)
         seeds = rng.integers(0, 2**31, len(chosen))
         found, shape, energy = kernels.monte_carlo(
             pool[0][chosen], pool[1][chosen], pool[2][chosen], ligand, receptor, seeds,
             steps, settings.iterations, _MAX_STEP, settings.temperature,
         )  # fmt: skip
         found = found.reshape(-1, found.shape[-1])
-        pool = tuple(
-            np.concatenate([old, new])
-            for old, new in zip(pool, (found, shape.ravel(), energy.ravel()), strict=True)
-        )
-    states, conformer, _ = _best(pool, _POOL)
+        new = (found, shape.ravel(), energy.ravel())
+        both = tuple(np.concatenate(pair) for pair in zip(pool, new, strict=True))
+        pool = _condense(both, ligand)
+    states, conformer, _ = pool
     energies = kernels.minimize_all(states, conformer, ligand, receptor, _FINAL, _MAX_STEP)
     coords = kernels.place_all(states, conformer, ligand)
     kept = distinct(coords, np.argsort(energies, kind="stable"), settings.distinct, _POOL)
@@ -85,7 +89,13 @@ def random_starts(
     return states, rng.integers(0, len(template.conformers), count)
 
 
-def _best(pool: tuple, count: int) -> tuple:
-    """Return the ``count`` entries of lowest energy, sorted."""
-    order = np.argsort(pool[2], kind="stable")[:count]
-    return tuple(part[order] for part in pool)
+def _condense(pool: tuple, ligand: tuple) -> tuple:
+    """Return the best distinct minima of a pool (states, conformers, energies), sorted.
+
+    Without this the pool fills with copies of the deepest minimum and the search narrows to it.
+    """
+    order = np.argsort(pool[2], kind="stable")[:_CANDIDATES]
+    states, conformer, energies = (part[order] for part in pool)
+    coords = kernels.place_all(states, conformer, ligand)
+    kept = distinct(coords, np.arange(len(coords)), _SAME, _POOL)
+    return states[kept], conformer[kept], energies[kept]

@@ -36,7 +36,7 @@ class SearchSettings:
     temperature: float = limited(1.2, above=0.0)
     grid_spacing: float = limited(0.4, min=0.1, max=1.0)
     torsion_weight: float = limited(0.05, min=0.0)
-    distinct: float = limited(1.0, min=0.0)
+    distinct: float = limited(1.5, min=0.0)
     potential: str | None = None
 
 
