@@ -105,11 +105,12 @@ def merge(base: Mapping, overrides: Mapping) -> dict[str, Any]:
     return merged
 
 
-def build(cls: type[T], values: Any, path: str = "") -> T:
+def build(cls: type[T], values: Any, path: str = "", base: T | None = None) -> T:
     """Return a ``cls`` made from ``values``; keys that are left out keep their defaults.
 
     Args:
         path: dotted key under which ``values`` stands, for messages.
+        base: holds the defaults where the config around it has some of its own.
 
     Raises:
         ConfigError: unknown or missing key, wrong type, value out of range.
@@ -123,12 +124,15 @@ def build(cls: type[T], values: Any, path: str = "") -> T:
         if key not in fields:
             raise ConfigError(f"{_join(path, key)}: unknown key{suggest(str(key), fields)}")
         where = _join(path, key)
-        arguments[key] = _convert(hints[key], value, where)
+        default = getattr(base, key, fields[key].default)
+        arguments[key] = _convert(hints[key], value, where, default)
         _check_limits(arguments[key], fields[key].metadata, where)
     missing = [name for name, field in fields.items() if name not in arguments and _required(field)]
-    if missing:
+    if missing and base is None:
         raise ConfigError(f"{_join(path, missing[0])}: must be given")
     try:
+        if base is not None:
+            return dataclasses.replace(base, **arguments)  # type: ignore[type-var]
         return cls(**arguments)
     except ValueError as error:  # from a __post_init__ that compares fields
         raise ConfigError(f"{path}: {error}" if path else str(error)) from None
@@ -168,14 +172,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _convert(hint: Any, value: Any, path: str) -> Any:
+def _convert(hint: Any, value: Any, path: str, default: Any = None) -> Any:
     """Return ``value`` as the annotated type, or raise with the path."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
         options = [item for item in inner if item is not type(None)]
         if len(options) != 1 or len(inner) != 2:
             raise TypeError(f"{path}: a config field cannot be {hint}")
-        return None if value is None else _convert(options[0], value, path)
+        return None if value is None else _convert(options[0], value, path, default)
     if origin is Literal:
         # 1 == True in Python: compare the types as well.
         if any(value == item and type(value) is type(item) for item in inner):
@@ -188,7 +192,8 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
     if origin is dict:
         return _convert_dict(inner, value, path)
     if dataclasses.is_dataclass(hint):
-        return build(typing.cast(type, hint), value, path)
+        section = typing.cast(type, hint)
+        return build(section, value, path, default if isinstance(default, section) else None)
     return _convert_plain(hint, value, path)
 
 

@@ -72,6 +72,18 @@ def test_a_file_changes_only_what_it_says(tmp_path):
     assert isinstance(loaded.cap, float) and isinstance(loaded.center[0], float)
 
 
+@dataclasses.dataclass(frozen=True)
+class Light:
+    search: Search = Search(rounds=1, rate=0.9)  # other defaults than those of Search
+    weight: float = 1.0
+
+
+def test_a_section_keeps_the_defaults_that_its_owner_gave_it():
+    loaded = config.load(Light, overrides={"search.rate": 0.1})
+    assert loaded == Light(search=Search(rounds=1, rate=0.1))
+    assert config.build(Light, {"search": {}}) == Light()
+
+
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n", "null\n"])
 def test_an_empty_file_is_the_defaults(tmp_path, text):
     assert config.load(Settings, written(tmp_path, text)) == Settings()
