@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from molgen.checkpoints import checkpoint_folder
 from molgen.config import fingerprint, limited, to_dict
 from molgen.datasets.pdbbind import RawEntry, find_entries
 from molgen.errors import LigandError, MolgenError, OutputError
 from molgen.io import atomic_write, read_ligand, read_protein
 from molgen.metrics import ligand_rmsd
 from molgen.search.samplers import SamplerSettings
-from molgen.search.search_sampler import SearchSampler
+from molgen.search.search_sampler import SearchSampler, load_contacts
 from molgen.search.settings import SearchSettings
 from molgen.structure import Pocket
 
@@ -60,7 +61,8 @@ def label_poses(
 
     Raises:
         InputError: the collection cannot be read.
-        OutputError: the folder holds labels of other settings.
+        OutputError: the folder holds labels of other settings, or other files.
+        StoreError: the checkpoint that the search is to use cannot be read.
     """
     from tqdm import tqdm
 
@@ -96,13 +98,35 @@ def _check_folder(folder: Path, config: LabelConfig) -> None:
     path = folder / "labels.json"
     # more entries of the same kind may join, so the limit does not count
     print_ = fingerprint(LabelConfig(**{**config.__dict__, "limit": 0}))
+    potential = _potential_sums(config.search.potential)
     if path.is_file():
-        if json.loads(path.read_text("utf-8")).get("fingerprint") != print_:
+        try:
+            earlier = json.loads(path.read_text("utf-8"))
+            same = earlier["fingerprint"] == print_
+            same = same and earlier.get("potential", potential) == potential
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise OutputError(f"{path}: not the settings of labels ({error!r})") from None
+        if not same:
             raise OutputError(f"{folder}: holds labels of other settings; take another folder")
         return
+    if folder.exists() and (not folder.is_dir() or any(folder.glob("[!.]*"))):
+        raise OutputError(f"{folder}: is not an empty folder and holds no labels")
     with atomic_write(path) as temporary:
-        record = {"format": "molgen-pose-labels", "fingerprint": print_, "config": to_dict(config)}
+        record = {
+            "format": "molgen-pose-labels",
+            "fingerprint": print_,
+            "potential": potential,
+            "config": to_dict(config),
+        }
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _potential_sums(name: str | None) -> str | None:
+    """Return the checksums of the checkpoint, which may have changed under the same name."""
+    if name is None:
+        return None
+    load_contacts(name)  # a bad one must not become the failure of every entry
+    return (checkpoint_folder(name) / "SHA256SUMS").read_text("utf-8")
 
 
 def _save(path: Path, tensors: dict[str, np.ndarray], seconds: float) -> None:

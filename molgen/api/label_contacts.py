@@ -14,7 +14,7 @@ import numpy as np
 from molgen.datasets.pdbbind import RawEntry, find_entries
 from molgen.energy.contacts import KNOTS, ContactPotential
 from molgen.energy.vina_terms import VinaWeights, internal_energy
-from molgen.errors import InputError, LigandError, MolgenError
+from molgen.errors import InputError, LigandError, MolgenError, StoreError
 from molgen.graphs.contact_histogram import contact_histogram
 from molgen.graphs.contact_types import ligand_contacts, receptor_contacts
 from molgen.graphs.torsion_tree import build_torsion_tree
@@ -36,7 +36,8 @@ def label_contacts(
     read are counted as failed.
 
     Raises:
-        InputError: the collection cannot be read, or a folder holds no labels.
+        InputError: the collection or none of its complexes can be read, or a folder holds no
+            labels.
     """
     from tqdm import tqdm
 
@@ -50,6 +51,8 @@ def label_contacts(
             found.append(_contacts(entry, folders))
         except (MolgenError, RuntimeError, ValueError):
             failed += 1
+    if not found:
+        raise InputError(f"{raw}: none of the {len(entries)} complexes can be read")
     with atomic_write(out) as temporary:
         save_contacts(temporary, found, {"poses": " ".join(settings)})
     labelled = sum(len(entry.rmsd) > 0 for entry in found)
@@ -60,11 +63,12 @@ def _fingerprint(folder: Path) -> str:
     """Return the fingerprint of the settings that made the labels of a folder."""
     try:
         return str(json.loads((folder / "labels.json").read_text("utf-8"))["fingerprint"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{folder}: holds no labels of molgen label poses") from None
 
 
 def _contacts(entry: RawEntry, folders: Sequence[Path]) -> ComplexContacts:
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     if entry.protein is None or entry.ligand is None:
@@ -76,7 +80,10 @@ def _contacts(entry: RawEntry, folders: Sequence[Path]) -> ComplexContacts:
     for folder in folders:
         path = folder / "entries" / f"{entry.id}.safetensors"
         if path.is_file():
-            data = load_file(path)
+            try:
+                data = load_file(path)
+            except SafetensorError as error:
+                raise StoreError(f"{path}: labels cannot be read ({error})") from None
             coords = np.concatenate([coords, data["coords"].astype(np.float64)])
             rmsd = np.concatenate([rmsd, data["rmsd"]])
             is_native = np.concatenate([is_native, data["is_native"]])

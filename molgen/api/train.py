@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 import time
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from molgen.api.provenance import code_commit
 from molgen.checkpoints import save_tensors
 from molgen.config import to_dict
 from molgen.energy.contacts import KNOTS, ContactPotential
-from molgen.errors import InputError, OutputError
+from molgen.errors import InputError, OutputError, StoreError
 from molgen.io import atomic_write
 from molgen.metrics.success import proportion
 from molgen.training.contact_data import ContactFile
@@ -67,7 +68,7 @@ def train_contacts(
             and test ids are held out. None holds out a random share.
 
     Raises:
-        StoreError: not a contact file, or no labelled poses in it.
+        StoreError: not a contact file, one of another version, or no labelled poses in it.
         InputError: the split leaves nothing to train on or to measure.
         OutputError: ``out`` is not empty and ``force`` is not set.
     """
@@ -75,12 +76,19 @@ def train_contacts(
 
     settings = settings or ContactTraining()
     folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; expected a folder for the checkpoint")
     if folder.exists() and any(folder.iterdir()) and not force:
         raise OutputError(f"{folder}: is not empty; --force replaces the checkpoint in it")
     start = time.perf_counter()
     file = ContactFile(contacts)
-    kept, held = _divide(file.ids, split, settings.seed)
     shape = ContactPotential.zero().curves.shape
+    if file.features != math.prod(shape):
+        raise StoreError(
+            f"{contacts}: has {file.features} contact features, expected {math.prod(shape)}; "
+            "make it anew with molgen label contacts"
+        )
+    kept, held = _divide(file.ids, split, settings.seed)
 
     def fit(indices: list[int], name: str) -> tuple[np.ndarray, float]:
         prior = statistical_potential(file.crystal_counts(indices), shape, settings.pseudo_counts)
@@ -111,7 +119,7 @@ def train_contacts(
         "labelled": labelled,
         "ids_sha256": ids,
         "held_out": len(test),
-        "split": "sequence clusters" if split else "random",
+        "split": f"split {Path(split).name}" if split else "chosen at random",
         "metrics": metrics,
     }
     _write_card(folder, facts)

@@ -196,5 +196,6 @@ def top_one(
         scores = entry.scores(flat, factor)
         if not natives:
             scores = scores.masked_fill(entry.is_native, torch.inf)
-        hits.append(bool(entry.rmsd[scores.argmin()] <= near_native))
+        best = int(scores.argmin())
+        hits.append(bool(scores[best].isfinite() and entry.rmsd[best] <= near_native))
     return hits
