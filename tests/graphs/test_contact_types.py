@@ -20,8 +20,9 @@ RECEPTOR = [
     ("N", "NE2", "GLN", "amide_n"), ("O", "OD1", "ASN", "carbonyl_o"), ("N", "N", "GLY", "amide_n"),
     ("O", "O", "GLY", "carbonyl_o"), ("C", "C", "GLY", "carbonyl"), ("C", "CA", "GLY", "alpha"),
     ("C", "CB", "ALA", "aliphatic"), ("C", "CG", "PHE", "aromatic"),
-    ("C", "CE1", "HIS", "aromatic"), ("C", "CZ3", "TRP", "aromatic"), ("O", "OG", "SER", "hydroxyl_o"),
-    ("O", "OH", "TYR", "hydroxyl_o"), ("S", "SG", "CYS", "sulfur"), ("Se", "SE", "MSE", "sulfur"), ("Zn", "ZN", "ZN", "zinc"),
+    ("C", "CE1", "HIS", "aromatic"), ("C", "CZ3", "TRP", "aromatic"),
+    ("O", "OG", "SER", "hydroxyl_o"), ("O", "OH", "TYR", "hydroxyl_o"), ("S", "SG", "CYS", "sulfur"),
+    ("Se", "SE", "MSE", "sulfur"), ("Zn", "ZN", "ZN", "zinc"),
     ("Mg", "MG", "MG", "metal"), ("P", "P", "PO4", "phosphorus"), ("Cl", "CL", "CL", "halogen"),
 ]  # fmt: skip
 
