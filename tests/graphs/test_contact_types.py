@@ -21,8 +21,8 @@ RECEPTOR = [
     ("O", "O", "GLY", "carbonyl_o"), ("C", "C", "GLY", "carbonyl"), ("C", "CA", "GLY", "alpha"),
     ("C", "CB", "ALA", "aliphatic"), ("C", "CG", "PHE", "aromatic"),
     ("C", "CE1", "HIS", "aromatic"), ("C", "CZ3", "TRP", "aromatic"),
-    ("O", "OG", "SER", "hydroxyl_o"), ("O", "OH", "TYR", "hydroxyl_o"), ("S", "SG", "CYS", "sulfur"),
-    ("Se", "SE", "MSE", "sulfur"), ("Zn", "ZN", "ZN", "zinc"),
+    ("O", "OG", "SER", "hydroxyl_o"), ("O", "OH", "TYR", "hydroxyl_o"),
+    ("S", "SG", "CYS", "sulfur"), ("Se", "SE", "MSE", "sulfur"), ("Zn", "ZN", "ZN", "zinc"),
     ("Mg", "MG", "MG", "metal"), ("P", "P", "PO4", "phosphorus"), ("Cl", "CL", "CL", "halogen"),
 ]  # fmt: skip
 
