@@ -48,7 +48,13 @@ class LabelConfig:
     native_poses: int = limited(4, min=0)
     jitter: float = limited(3.0, min=0.0)
     search: SearchSettings = SearchSettings(
-        conformers=8, num_starts=1024, num_chains=64, rounds=1, steps=25, steps_per_torsion=2
+        potential=None,
+        conformers=8,
+        num_starts=1024,
+        num_chains=64,
+        rounds=1,
+        steps=25,
+        steps_per_torsion=2,
     )
 
 

@@ -37,7 +37,7 @@ class SearchSettings:
     grid_spacing: float = limited(0.4, min=0.1, max=1.0)
     torsion_weight: float = limited(0.05, min=0.0)
     distinct: float = limited(1.5, min=0.0)
-    potential: str | None = None
+    potential: str | None = "contacts-1"
 
 
 @dataclass(frozen=True)
