@@ -205,7 +205,14 @@ class _quiet:
 
     def __enter__(self) -> None:
         import logging
+        import sys
 
+        import rdkit
+
+        # the package flushes this handler's old stream, which a caller that had replaced stderr
+        # (a notebook, a test runner) may have closed
+        if getattr(rdkit.log_handler.stream, "closed", False):
+            rdkit.log_handler.stream = sys.stderr
         self._block = rdBase.BlockLogs()
         self._loggers = [logging.getLogger(name) for name in ("posebusters", "rdkit")]
         self._levels = [logger.level for logger in self._loggers]

@@ -55,6 +55,18 @@ def test_crystal_pose_is_valid(example):
         assert not any("rmsd" in name for name in verdict.checks)
 
 
+def test_a_closed_error_stream_changes_no_verdict(example, monkeypatch):
+    import io
+
+    import rdkit
+
+    ligand, protein, _ = example
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(rdkit.log_handler, "stream", closed)
+    assert check_poses([ligand.mol], protein, ligand)[0].passed
+
+
 def test_same_verdicts_as_the_package(example):
     ligand, _, path = example
     poses = [
