@@ -18,7 +18,7 @@ MOL_BLOCK = "x\n  made\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\nM  END\n"
     [
         ("", "a.pdb", "file is empty"),
         ("\n \n", "a.cif", "file is empty"),
-        (gzip.compress(b""), "a.pdb.gz", "file is empty"),
+        (gzip.compress(b"", mtime=0), "a.pdb.gz", "file is empty"),
         ("hello world\n", "a.pdb", "not a structure"),
         (MOL_BLOCK, "a.sdf", "not a structure"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "a.pdb", "not a structure"),
