@@ -67,8 +67,6 @@ def command(
 
     Exit code 3: the run is complete, but some ligand has no pose (see status.csv).
     """
-    import shlex
-    import sys
 
     from molgen.api.generate import GenerateConfig, generate
     from molgen.config import load
@@ -86,7 +84,7 @@ def command(
         ligand=ligand,
         pocket=pocket,
         config=settings,
-        command=shlex.join(["molgen", *sys.argv[1:]]),
+        command=options.command_line(),
         resume=resume,
         force=force,
         progress=options.show_progress(quiet, as_json),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -87,6 +89,11 @@ def given(**values: Any) -> dict[str, Any]:
     ``{"search.rounds": 4}``.
     """
     return {key.replace("__", "."): value for key, value in values.items() if value is not None}
+
+
+def command_line() -> str:
+    """Return the command as the user gave it, for run records and model cards."""
+    return shlex.join(["molgen", *sys.argv[1:]])
 
 
 def show_progress(quiet: bool, as_json: bool = False) -> bool:

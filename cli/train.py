@@ -39,7 +39,6 @@ def contacts(
     quiet: bool,
 ) -> None:
     """Fit the contact potential on CONTACTS, the file of `molgen label contacts`."""
-    import sys
     from dataclasses import asdict
 
     from molgen.api.train import train_contacts
@@ -51,7 +50,7 @@ def contacts(
         out,
         settings=load(ContactTraining, config, options.given(seed=seed)),
         split=split,
-        command=" ".join(["molgen", *sys.argv[1:]]),
+        command=options.command_line(),
         force=force,
         progress=options.show_progress(quiet, as_json),
     )

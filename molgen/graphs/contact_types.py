@@ -51,9 +51,12 @@ _CATION = Chem.MolFromSmarts(
 _ACID = Chem.MolFromSmarts("[$([OX1-,OX2H1][CX3]=O),$(O=[CX3][OX1-,OX2H1]),$(O~P),$([OX1-])]")
 
 
-def receptor_contacts(protein: Protein) -> np.ndarray:
-    """Return the contact type of every receptor atom, (atoms,) uint8."""
-    docking = receptor_types(protein)
+def receptor_contacts(protein: Protein, docking: np.ndarray | None = None) -> np.ndarray:
+    """Return the contact type of every receptor atom, (atoms,) uint8.
+
+    ``docking`` are the atoms' docking types where the caller has them already.
+    """
+    docking = receptor_types(protein) if docking is None else docking
     contacts = np.zeros(len(protein), dtype=np.uint8)
     for index, kind in enumerate(docking):
         residue, atom = str(protein.residue_names[index]), str(protein.atom_names[index])

@@ -67,7 +67,8 @@ class TypedReceptor:
     def of(cls, protein: Protein) -> TypedReceptor:
         """Return the typed atoms of ``protein``."""
         order = np.argsort(protein.coords[:, 0], kind="stable")
-        types = np.stack([receptor_types(protein), receptor_contacts(protein)], axis=1)
+        docking = receptor_types(protein)
+        types = np.stack([docking, receptor_contacts(protein, docking)], axis=1)
         return cls(
             np.ascontiguousarray(protein.coords[order].astype(np.float64)),
             types[order].astype(np.int64),
