@@ -61,5 +61,5 @@ $(RUNTIME): $(SETUP) | $(BIN)/python
 
 $(TOOLS): $(SETUP) | $(BIN)/python
 	@echo "Installing molgen and its developer tools into $(VENV); the first time takes some minutes"
-	$(PIP) -e '.[dev,vina,workflows]'
+	$(PIP) -e '.[dev,vina,workflows,train]'
 	@touch $(RUNTIME) $@

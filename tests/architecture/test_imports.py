@@ -16,7 +16,7 @@ ROWS = (
     {"structure", "geometry"},
     {"io", "graphs", "metrics"},
     {"encoders", "energy", "checkpoints", "datasets"},
-    {"search"},
+    {"search", "decoys"},
     {"diffusion", "scoring"},
     {"training"},
     {"report"},

@@ -1,0 +1,1 @@
+"""Protein encoders: a structure graph in, features of every residue out."""
