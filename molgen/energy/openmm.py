@@ -1,0 +1,148 @@
+"""OpenMM at its border: Å, kcal/mol and radians on our side, nm and kJ/mol on the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import openmm
+from openmm import unit
+
+from molgen.errors import DeviceError, StructureError
+from molgen.units import ANGSTROM_PER_NM, KCAL_PER_KJ
+
+PLATFORMS = ("CUDA", "CPU", "Reference")
+"""Platforms in the order of preference."""
+
+NM_PER_ANGSTROM = 1.0 / ANGSTROM_PER_NM
+KJ_PER_KCAL = 1.0 / KCAL_PER_KJ
+SPRING = KJ_PER_KCAL * ANGSTROM_PER_NM**2
+"""kJ/mol/nm² per kcal/mol/Å²."""
+
+
+def to_nm(coords: np.ndarray) -> np.ndarray:
+    """Return coordinates or lengths in nm as float64."""
+    return np.asarray(coords, dtype=np.float64) * NM_PER_ANGSTROM
+
+
+def make_context(
+    system: openmm.System, integrator: openmm.Integrator, platform: str, threads: int = 1
+) -> openmm.Context:
+    """Return a context on a platform by name; ``threads`` is for the CPU platform.
+
+    Raises:
+        DeviceError: OpenMM does not offer the platform.
+    """
+    offered = available_platforms()
+    if platform not in offered:
+        raise DeviceError(f"OpenMM platform {platform!r} is not there; expected one of {offered}")
+    properties = {"Threads": str(threads)} if platform == "CPU" else {}
+    if platform == "CUDA":
+        properties = {"Precision": "mixed"}
+    return openmm.Context(
+        system, integrator, openmm.Platform.getPlatformByName(platform), properties
+    )
+
+
+def available_platforms() -> list[str]:
+    """Return the names of the platforms this installation offers, preferred first."""
+    count = openmm.Platform.getNumPlatforms()
+    names = [openmm.Platform.getPlatform(i).getName() for i in range(count)]
+    return [name for name in PLATFORMS if name in names] + [n for n in names if n not in PLATFORMS]
+
+
+def read_coords(context: openmm.Context, what: str) -> np.ndarray:
+    """Return the positions, (atoms, 3) float32 Å.
+
+    Raises:
+        StructureError: they are not finite; ``what`` opens the message.
+    """
+    state = context.getState(getPositions=True)
+    coords_nm = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
+    coords = np.asarray(coords_nm * ANGSTROM_PER_NM, dtype=np.float32)
+    if not np.isfinite(coords).all():
+        raise StructureError(f"{what}: coordinates are no longer finite")
+    return coords
+
+
+def read_energy(context: openmm.Context, what: str) -> float:
+    """Return the potential energy, kcal/mol.
+
+    Raises:
+        StructureError: it is not finite.
+    """
+    energy = context.getState(getEnergy=True).getPotentialEnergy()
+    value = float(energy.value_in_unit(unit.kilojoule_per_mole)) * KCAL_PER_KJ
+    if not np.isfinite(value):
+        raise StructureError(f"{what}: the energy is not finite")
+    return value
+
+
+def check_coords(coords: np.ndarray, atoms: int, what: str) -> np.ndarray:
+    """Return ``coords`` as float64.
+
+    Raises:
+        StructureError: not (atoms, 3) finite numbers.
+    """
+    values = np.asarray(coords, dtype=np.float64)
+    if values.shape != (atoms, 3):
+        raise StructureError(f"{what}: coordinates are {values.shape}, expected ({atoms}, 3)")
+    if not np.isfinite(values).all():
+        raise StructureError(f"{what}: coordinates hold NaN or infinity")
+    return values
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """Outcome of a minimisation.
+
+    Attributes:
+        coords: (atoms, 3) float32, Å.
+        energy: kcal/mol, restraints included.
+    """
+
+    coords: np.ndarray
+    energy: float
+
+
+def run_dynamics(
+    context: openmm.Context,
+    temperature: float,
+    steps: int,
+    every: int,
+    seed: int,
+    what: str,
+) -> np.ndarray:
+    """Return frames (frames, atoms, 3) float32 Å, one after each ``every`` of ``steps`` steps.
+
+    Velocities are drawn for ``temperature`` in kelvin from ``seed``.
+
+    Raises:
+        StructureError: the simulation blew up.
+        ValueError: not 1 <= every <= steps.
+    """
+    if not 1 <= every <= steps:
+        raise ValueError(f"dynamics: expected 1 <= every <= steps, got {every} and {steps}")
+    context.setVelocitiesToTemperature(temperature, openmm_seed(seed))
+    frames = []
+    for frame in range(steps // every):
+        try:
+            context.getIntegrator().step(every)
+        except openmm.OpenMMException as error:
+            raise StructureError(f"{what}: dynamics failed in frame {frame}: {error}") from error
+        frames.append(read_coords(context, f"{what}: dynamics, frame {frame}"))
+    return np.stack(frames)
+
+
+def langevin(temperature: float, friction: float, step: float, seed: int) -> openmm.Integrator:
+    """Return a Langevin integrator: kelvin, 1/ps, fs; the same seed gives the same run."""
+    integrator = openmm.LangevinMiddleIntegrator(
+        temperature * unit.kelvin, friction / unit.picosecond, step * unit.femtosecond
+    )
+    integrator.setRandomNumberSeed(openmm_seed(seed))
+    return integrator
+
+
+def openmm_seed(seed: int) -> int:
+    """Return a seed that OpenMM takes: positive, below 2^31 (it reads 0 as 'any')."""
+    return int(seed) % (2**31 - 2) + 1
