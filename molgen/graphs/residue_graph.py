@@ -142,7 +142,7 @@ def to_graph(models: Sequence[ModelContacts]) -> ResidueGraph:
     atoms = _offsets([len(m.atom_type) for m in models])
     edges = _offsets([len(m.edge_area) for m in models])
     first = _offsets(nodes)
-    pairs = _indices([m.edge_nodes.reshape(-1, 2) for m in models], first)
+    pairs = _indices([m.edge_nodes.reshape(-1, 2) for m in models], first, (2,))
     scalars = [
         np.stack([m.volume, m.buriedness, m.sasa], axis=1, dtype=np.float32, casting="unsafe")
         for m in models
@@ -160,7 +160,7 @@ def to_graph(models: Sequence[ModelContacts]) -> ResidueGraph:
         atom_type=_join([m.atom_type for m in models], np.int64),
         atom_node=_indices([m.atom_node for m in models], first),
         atom_sasa=_join([m.atom_sasa for m in models], np.float32),
-        contact_atoms=_indices([m.contact_atoms.reshape(-1, 2) for m in models], atoms).T,
+        contact_atoms=_indices([m.contact_atoms.reshape(-1, 2) for m in models], atoms, (2,)).T,
         contact_area=_join([m.contact_area for m in models], np.float32),
         contact_edge=_indices([m.contact_edge for m in models], edges),
         graph=torch.from_numpy(np.repeat(np.arange(len(models)), nodes)),
@@ -178,10 +178,10 @@ def _join(parts: list[np.ndarray], dtype: type[np.generic], shape: tuple[int, ..
     return torch.from_numpy(np.concatenate(parts).astype(dtype))
 
 
-def _indices(parts: list[np.ndarray], offsets: np.ndarray) -> Tensor:
+def _indices(parts: list[np.ndarray], offsets: np.ndarray, shape: tuple[int, ...] = ()) -> Tensor:
     """Return indices joined, shifted by the offset of their part; -1 stays."""
     shifted = [
         np.where(part < 0, -1, part.astype(np.int64) + offset)
         for part, offset in zip(parts, offsets, strict=True)
     ]
-    return _join(shifted, np.int64)
+    return _join(shifted, np.int64, shape)
