@@ -156,7 +156,7 @@ def place_oxygen(backbone: np.ndarray, *, replace: bool = False) -> np.ndarray:
     for residue in np.flatnonzero(absent | (follows & replace)):
         a, b, c = result[residue, :3]
         length, angle, turn = IDEAL_OXYGEN
-        _place(a, b, c, length, angle, psi[residue] + turn, result[residue, 3])
+        place_atom(a, b, c, length, angle, psi[residue] + turn, result[residue, 3])
     return result.astype(backbone.dtype)
 
 
@@ -206,7 +206,7 @@ def _wrap(angle: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _place(a, b, c, length, angle, torsion, out):  # type: ignore[no-untyped-def]
+def place_atom(a, b, c, length, angle, torsion, out):  # type: ignore[no-untyped-def]
     """Write to ``out`` the point d with |cd|, angle b-c-d and torsion a-b-c-d."""
     ux, uy, uz = c[0] - b[0], c[1] - b[1], c[2] - b[2]
     scale = 1.0 / math.sqrt(ux * ux + uy * uy + uz * uz)
@@ -241,10 +241,12 @@ def _build_chain(torsions, lengths, angles, oxygen, start):  # type: ignore[no-u
         else:
             p = chain[i - 1]
             q = chain[i]
-            _place(p[0], p[1], p[2], lengths[i - 1, 2], angles[i - 1, 1], torsions[i - 1, 1], q[0])
-            _place(p[1], p[2], q[0], lengths[i, 0], angles[i - 1, 2], torsions[i - 1, 2], q[1])
-            _place(p[2], q[0], q[1], lengths[i, 1], angles[i, 0], torsions[i, 0], q[2])
+            place_atom(
+                p[0], p[1], p[2], lengths[i - 1, 2], angles[i - 1, 1], torsions[i - 1, 1], q[0]
+            )
+            place_atom(p[1], p[2], q[0], lengths[i, 0], angles[i - 1, 2], torsions[i - 1, 2], q[1])
+            place_atom(p[2], q[0], q[1], lengths[i, 1], angles[i, 0], torsions[i, 0], q[2])
         q = chain[i]
         turn = torsions[i, 1] + oxygen[i, 2]
-        _place(q[0], q[1], q[2], oxygen[i, 0], oxygen[i, 1], turn, q[3])
+        place_atom(q[0], q[1], q[2], oxygen[i, 0], oxygen[i, 1], turn, q[3])
     return chain
