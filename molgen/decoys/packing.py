@@ -60,13 +60,14 @@ def build_residue(parents, shape, size, chi, atoms):  # type: ignore[no-untyped-
 
 
 @njit(**_FAST)
-def pair_sum(xyz, kind, count, others, other_kind, other_count, contact):  # type: ignore[no-untyped-def]
-    """Return the contact energy of two groups of atoms."""
+def pair_sum(xyz, kind, count, room, seen, contact):  # type: ignore[no-untyped-def]
+    """Return the contact energy of atoms with the first ``seen`` in ``room``."""
+    others, other_kind = room
     total = 0.0
     for i in range(count):
         x, y, z = xyz[i, 0], xyz[i, 1], xyz[i, 2]
         row = contact[kind[i]]
-        for j in range(other_count):
+        for j in range(seen):
             dx, dy, dz = x - others[j, 0], y - others[j, 1], z - others[j, 2]
             square = dx * dx + dy * dy + dz * dz
             if square < REACH * REACH:
@@ -75,15 +76,15 @@ def pair_sum(xyz, kind, count, others, other_kind, other_count, contact):  # typ
 
 
 @njit(**_FAST)
-def gather(  # type: ignore[no-untyped-def]
-    i, centre, radius, near, coords, kinds, size, begin, end, skip_next, out, out_kind
-):
-    """Write atoms with slots begin..end of the neighbours that the ball can feel; return a count.
+def gather(i, centre, radius, scene, begin, end, skip_next, room, count):  # type: ignore[no-untyped-def]
+    """Write atoms with slots begin..end of the neighbours that the ball can feel; return their end.
 
-    ``skip_next`` leaves out the residues next to i along the chain: CD of Pro is two bonds from
-    the C before it.
+    ``scene`` is (near, coords, kinds, size), ``room`` the coordinates and kinds written to, from
+    ``count`` on. ``skip_next`` leaves out the residues next to i along the chain: CD of Pro is two
+    bonds from the C before it.
     """
-    count = 0
+    near, coords, kinds, size = scene
+    out, out_kind = room
     reach = (radius + REACH) ** 2
     for place in range(near.shape[1]):
         j = near[i, place]
@@ -129,17 +130,19 @@ def neighbours(coords, extent):  # type: ignore[no-untyped-def]
 
 @njit(**_FAST)
 def candidates(  # type: ignore[no-untyped-def]
-    i, atoms, parents, shape, size, chis, rotamers, prior, noise, window, chi, xyz, energy, origin
+    atoms, tree, rotamers, prior, noise, window, chi, xyz, energy, origin
 ):
     """Write the rotamers of one residue that its backbone allows; return their count.
 
     Args:
+        tree: (parents, shape, size, chis) of the type.
         rotamers: (well, log_share, mean, spread) of the type.
         prior: (3,) ln of the shares of the wells of chi1 here.
         noise: (CHIS,) radians added to every mean.
         window: rotamers less likely than this (kT above the best) are left out.
         chi, xyz, energy, origin: outputs (MOST, CHIS), (MOST, MOVING, 3), (MOST,), (MOST,).
     """
+    parents, shape, size, chis = tree
     well, log_share, mean, spread = rotamers
     best = 1e9
     for r in range(len(well)):
@@ -247,20 +250,11 @@ def pack(  # type: ignore[no-untyped-def]
     size, extent, kinds = sizes[types], extents[types], kind[types]
     chosen = np.full((n, CHIS), np.nan)
     origin = np.full(n, -1, dtype=np.int64)
-    moves = np.zeros(n, dtype=np.bool_)
+    moves, nothing = np.zeros(n, dtype=np.bool_), np.zeros(CHIS)
     for i in range(n):
         moves[i] = free[i] and size[i] > FIRST_MOVING
         if free[i] and size[i] > 4:
-            a, b, c, _ = parents[types[i], 4]
-            place_atom(
-                coords[i, a],
-                coords[i, b],
-                coords[i, c],
-                shape[types[i], 4, 0],
-                shape[types[i], 4, 1],
-                shape[types[i], 4, 2],
-                coords[i, 4],
-            )
+            build_residue(parents[types[i]], shape[types[i]], 5, nothing, coords[i])
     near = neighbours(coords, extent)
     counts = np.zeros(n, dtype=np.int64)
     chi = np.zeros((n, MOST, CHIS))
@@ -269,49 +263,25 @@ def pack(  # type: ignore[no-untyped-def]
     source = np.zeros((n, MOST), dtype=np.int64)
     centre, radius = np.zeros((n, 3)), np.zeros(n)
     energy = np.zeros(MOST)
-    around, around_kind = np.zeros((4096, 3)), np.zeros(4096, dtype=np.int64)
+    scene = (near, coords, kinds, size)
+    room = (np.zeros((4096, 3)), np.zeros(4096, dtype=np.int64))
     for i in range(n):
         if not moves[i]:
             continue
-        t, moving = types[i], size[i] - FIRST_MOVING
+        t, moving, proline = types[i], size[i] - FIRST_MOVING, types[i] == PROLINE
         own = slice(first[t], first[t + 1])
+        tree = (parents[t], shape[t], size[i], chi_counts[t])
         rotamers = (well[own], log_share[own], mean[own], spread[own])
         prior = log_well[t, :, cells[i, 0], cells[i, 1]]
         counts[i] = candidates(
-            i,
-            coords[i],
-            parents[t],
-            shape[t],
-            size[i],
-            chi_counts[t],
-            rotamers,
-            prior,
-            noise[i],
-            window,
-            chi[i],
-            xyz[i],
-            alone[i],
-            source[i],
+            coords[i], tree, rotamers, prior, noise[i], window, chi[i], xyz[i], alone[i], source[i]
         )
         centre[i], radius[i] = ball(xyz[i], counts[i], moving)
         if feels:
-            seen = gather(
-                i,
-                centre[i],
-                radius[i],
-                near,
-                coords,
-                kinds,
-                size,
-                0,
-                FIRST_MOVING,
-                types[i] == PROLINE,
-                around,
-                around_kind,
-            )
+            seen = gather(i, centre[i], radius[i], scene, 0, FIRST_MOVING, proline, room, 0)
             for c in range(counts[i]):
                 alone[i, c] += weight * pair_sum(
-                    xyz[i, c], kinds[i, FIRST_MOVING:], moving, around, around_kind, seen, contact
+                    xyz[i, c], kinds[i, FIRST_MOVING:], moving, room, seen, contact
                 )
             counts[i] = prune(counts[i], chi[i], xyz[i], alone[i], source[i])
         choice = pick(alone[i], counts[i], temperature[0], uniform[0, i])
@@ -324,23 +294,10 @@ def pack(  # type: ignore[no-untyped-def]
             if not moves[i]:
                 continue
             moving = size[i] - FIRST_MOVING
-            seen = gather(
-                i,
-                centre[i],
-                radius[i],
-                near,
-                coords,
-                kinds,
-                size,
-                FIRST_MOVING,
-                SLOTS,
-                False,
-                around,
-                around_kind,
-            )
+            seen = gather(i, centre[i], radius[i], scene, FIRST_MOVING, SLOTS, False, room, 0)
             for c in range(counts[i]):
                 energy[c] = alone[i, c] + weight * pair_sum(
-                    xyz[i, c], kinds[i, FIRST_MOVING:], moving, around, around_kind, seen, contact
+                    xyz[i, c], kinds[i, FIRST_MOVING:], moving, room, seen, contact
                 )
             choice = pick(energy, counts[i], temperature[sweep + 1], uniform[sweep + 1, i])
             copy_atoms(xyz[i, choice], moving, coords[i], FIRST_MOVING)
@@ -354,36 +311,11 @@ def pack(  # type: ignore[no-untyped-def]
                 continue
             t = types[i]
             r = first[t] + origin[i]
-            moving = size[i] - FIRST_MOVING
+            moving, proline = size[i] - FIRST_MOVING, t == PROLINE
+            wide = radius[i] + 0.5
             # the ball of all rotamers, with room for the turns
-            seen = gather(
-                i,
-                centre[i],
-                radius[i] + 0.5,
-                near,
-                coords,
-                kinds,
-                size,
-                0,
-                FIRST_MOVING,
-                types[i] == PROLINE,
-                around,
-                around_kind,
-            )
-            seen += gather(
-                i,
-                centre[i],
-                radius[i] + 0.5,
-                near,
-                coords,
-                kinds,
-                size,
-                FIRST_MOVING,
-                SLOTS,
-                False,
-                around[seen:],
-                around_kind[seen:],
-            )
+            seen = gather(i, centre[i], wide, scene, 0, FIRST_MOVING, proline, room, 0)
+            seen = gather(i, centre[i], wide, scene, FIRST_MOVING, SLOTS, False, room, seen)
             best = 0.0
             for attempt in range(polish.shape[2] + 1):
                 strain = 0.0
@@ -395,13 +327,7 @@ def pack(  # type: ignore[no-untyped-def]
                 copy_atoms(coords[i], FIRST_MOVING, trial, 0)
                 build_residue(parents[t], shape[t], size[i], trial_chi, trial)
                 total = strain + weight * pair_sum(
-                    trial[FIRST_MOVING:],
-                    kinds[i, FIRST_MOVING:],
-                    moving,
-                    around,
-                    around_kind,
-                    seen,
-                    contact,
+                    trial[FIRST_MOVING:], kinds[i, FIRST_MOVING:], moving, room, seen, contact
                 )
                 if attempt == 0 or total < best:
                     best = total
