@@ -37,6 +37,9 @@ COMMANDS = {
     "preprocess": Entry(
         "molgen.cli.preprocess:command", "Turn a folder of complexes into a training store."
     ),
+    "decoys": Entry(
+        "molgen.cli.decoys:command", "Make models with known errors from native structures."
+    ),
     "label": Entry("molgen.cli.label:command", "Compute training labels: poses, contacts."),
     "train": Entry("molgen.cli.train:command", "Train a model: the contact potential."),
 }

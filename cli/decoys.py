@@ -1,0 +1,93 @@
+"""`molgen decoys`: models with known errors, for training and testing quality assessment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from molgen.cli import options
+
+
+@click.command()
+@click.argument("natives", metavar="NATIVE...", nargs=-1, required=True, type=options.FILE)
+@options.out("Folder for the decoys: <native>/target.pdb and <native>/models/*.pdb.")
+@click.option("--per-native", type=click.IntRange(0), help="Decoys of every native. Default 13.")
+@click.option("--kinds", metavar="A,B", help="Only these kinds of error. Default: all in turn.")
+@click.option(
+    "--thermal",
+    type=click.IntRange(0),
+    help="Frames of an unfolding run in implicit solvent (OpenMM, slow), per native. Default 0.",
+)
+@click.option("--platform", metavar="NAME", help="OpenMM platform of that run. Default auto.")
+@click.option(
+    "--templates",
+    type=options.FILE,
+    metavar="DIR",
+    help="Structures to thread sequences on. Default: the natives.",
+)
+@click.option("--jobs", type=click.IntRange(1), help="Processes. Default: one per core.")
+@options.seed
+@options.config
+@options.as_json
+@options.resume
+@options.force
+@options.quiet
+def command(
+    natives: tuple[Path, ...],
+    out: Path,
+    per_native: int | None,
+    kinds: str | None,
+    thermal: int | None,
+    platform: str | None,
+    templates: Path | None,
+    jobs: int | None,
+    seed: int | None,
+    config: Path | None,
+    as_json: bool,
+    resume: bool,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Make decoys of every NATIVE: structure files, or folders of them.
+
+    The kinds of error run from repacked side chains and normal modes over shifted registers, moved
+    segments and rebuilt loops to refolded chains and wrong folds. Each decoy is packed, relaxed
+    and gets a row in status.csv.
+    """
+    from dataclasses import asdict
+
+    from molgen.api.decoys import DecoyConfig, make_decoys
+    from molgen.config import load
+
+    if resume and force:
+        raise click.UsageError("--resume and --force exclude each other")
+    given = options.given(
+        per_native=per_native,
+        thermal=thermal,
+        platform=platform,
+        seed=seed,
+        kinds=[kind.strip() for kind in kinds.split(",") if kind.strip()] if kinds else None,
+    )
+    result = make_decoys(
+        natives,
+        out,
+        config=load(DecoyConfig, config, given),
+        templates=templates,
+        jobs=jobs,
+        command=options.command_line(),
+        resume=resume,
+        force=force,
+        progress=options.show_progress(quiet, as_json),
+    )
+    if as_json:
+        options.print_json(asdict(result))
+    elif not quiet:
+        click.echo(
+            f"{result.made} decoys of {result.natives} natives in {result.folder}, "
+            f"{result.seconds:.0f} s"
+        )
+        for kind, count in result.kinds.items():
+            click.echo(f"{count:8d}  {kind}")
+        for reason, count in result.reasons.items():
+            click.echo(f"{count:8d}  failed: {reason}")

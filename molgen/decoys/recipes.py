@@ -1,0 +1,340 @@
+"""Recipes: which errors a decoy gets, from nearly right to the wrong fold.
+
+A recipe turns the native backbone into a `Draft`: a moved backbone and how the rest is to be built
+on it (side chains, relaxation, dynamics). Severities are drawn so that the decoys of one native
+spread over the whole range of CAD-scores that server models show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from molgen.decoys import moves
+from molgen.decoys.backbone_geometry import (
+    InternalCoordinates,
+    backbone_from_torsions,
+    internal_coordinates,
+)
+from molgen.decoys.folding import backbone_on_trace, fold_trace
+
+Effort = Literal["packed", "poor", "scrambled"]
+_EFFORTS: tuple[Effort, ...] = ("packed", "poor", "scrambled")
+
+MELT_TEMPERATURES = (350.0, 900.0)  # K, of the heavy-atom field
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A decoy before side chains.
+
+    Attributes:
+        backbone: (residues, 4, 3) Å.
+        packing: effort of the side-chain packer, a name it knows.
+        native_share: of the side chains, how many keep the shape they have in the native.
+        relaxation: "full", "brief" or "none".
+        temperature: K of the dynamics before relaxation; 0 for none.
+        steps: of the dynamics.
+        contacts: (contacts, 2) residues whose CA atoms the dynamics pulls together.
+        distances: (contacts,) Å, how near.
+        keep_folds: hold helices and strands at their dihedral angles during the dynamics.
+    """
+
+    backbone: np.ndarray
+    packing: Effort = "packed"
+    native_share: float = 0.0
+    relaxation: str = "full"
+    temperature: float = 0.0
+    steps: int = 0
+    contacts: np.ndarray | None = None
+    distances: np.ndarray | None = None
+    keep_folds: bool = False
+
+
+@dataclass(frozen=True)
+class Native:
+    """What a recipe starts from.
+
+    Attributes:
+        backbone: (residues, 4, 3) Å.
+        folds: secondary structure of every residue, see `moves.secondary_structure`.
+        others: backbones of unrelated natives, for threading.
+    """
+
+    backbone: np.ndarray
+    folds: np.ndarray
+    others: Sequence[np.ndarray] = field(default_factory=tuple)
+
+
+Recipe = Callable[[Native, np.random.Generator], Draft]
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def _packing(rng: np.random.Generator) -> Effort:
+    return _EFFORTS[int(rng.choice(3, p=[0.7, 0.2, 0.1]))]
+
+
+def _relaxation(rng: np.random.Generator) -> str:
+    return str(rng.choice(["full", "brief", "none"], p=[0.85, 0.12, 0.03]))
+
+
+def _finish(backbone: np.ndarray, rng: np.random.Generator) -> Draft:
+    packing = _packing(rng)
+    return Draft(
+        backbone,
+        packing=packing,
+        # templates and good rotamer libraries give servers about half of the right rotamers
+        native_share=float(rng.uniform(0.0, 0.8)) if packing == "packed" else 0.0,
+        relaxation=_relaxation(rng),
+    )
+
+
+def repacked(native: Native, rng: np.random.Generator) -> Draft:
+    """The native backbone with side chains packed anew."""
+    return _finish(native.backbone, rng)
+
+
+def relaxed(native: Native, rng: np.random.Generator) -> Draft:
+    """The native after the relaxation of all decoys, so that its traces mean nothing."""
+    return Draft(native.backbone, native_share=1.0)
+
+
+def near_native(native: Native, rng: np.random.Generator) -> Draft:
+    """Soft normal modes, 0.4 to 2.5 Å."""
+    return _finish(moves.normal_mode_move(native.backbone, _log_uniform(rng, 0.4, 2.5), rng), rng)
+
+
+def distant_template(native: Native, rng: np.random.Generator) -> Draft:
+    """Normal modes and a smooth random displacement, as from a distant homologue."""
+    backbone = moves.normal_mode_move(native.backbone, _log_uniform(rng, 0.5, 2.0), rng)
+    backbone = moves.smooth_field(
+        backbone, _log_uniform(rng, 0.6, 4.0), rng, length=rng.uniform(4.0, 12.0)
+    )
+    return _finish(backbone, rng)
+
+
+def _pick_segment(native: Native, rng: np.random.Generator) -> tuple[int, int]:
+    found = moves.segments(native.folds)
+    n = len(native.backbone)
+    if found and rng.random() < 0.8:
+        start, stop = found[int(rng.integers(len(found)))]
+        if rng.random() < 0.3:  # two or three neighbours in the chain move together
+            later = [pair for pair in found if pair[0] >= stop][: int(rng.integers(1, 3))]
+            stop = later[-1][1] if later else stop
+        return start, stop
+    length = int(rng.integers(4, max(5, min(30, n // 3))))
+    start = int(rng.integers(0, n - length + 1))
+    return start, start + length
+
+
+def shifted_register(native: Native, rng: np.random.Generator) -> Draft:
+    """One to four segments out of register by up to five residues, on a template-like backbone."""
+    backbone = moves.normal_mode_move(native.backbone, _log_uniform(rng, 0.3, 1.5), rng)
+    for _ in range(int(rng.integers(1, 5))):
+        start, stop = _pick_segment(native, rng)
+        by = int(rng.integers(1, 6)) * (1 if rng.random() < 0.5 else -1)
+        backbone = moves.shift_register(backbone, start, stop, by)
+    return _finish(backbone, rng)
+
+
+def moved_segments(native: Native, rng: np.random.Generator) -> Draft:
+    """Helices, strands or stretches displaced as rigid bodies."""
+    backbone = moves.normal_mode_move(native.backbone, _log_uniform(rng, 0.3, 1.5), rng)
+    count = int(rng.integers(1, max(2, 2 + len(moves.segments(native.folds)) // 2)))
+    severity = _log_uniform(rng, 0.8, 6.0)
+    for _ in range(count):
+        start, stop = _pick_segment(native, rng)
+        backbone = moves.move_segment(
+            backbone, start, stop, rng, shift=severity * rng.uniform(0.3, 1.0),
+            angle=min(severity * rng.uniform(0.02, 0.15), 1.2), flank=int(rng.integers(2, 6)),
+        )  # fmt: skip
+    return _finish(backbone, rng)
+
+
+def moved_domains(native: Native, rng: np.random.Generator) -> Draft:
+    """The chain bent at one or two hinges in loops."""
+    backbone = moves.normal_mode_move(native.backbone, _log_uniform(rng, 0.3, 1.2), rng)
+    loops = np.flatnonzero(native.folds == moves.LOOP)
+    loops = loops[(loops > 5) & (loops < len(backbone) - 6)]
+    if len(loops):
+        for hinge in rng.choice(loops, size=min(int(rng.integers(1, 3)), len(loops))):
+            backbone = moves.move_tail(backbone, int(hinge), rng, angle=rng.uniform(0.2, 1.6))
+    return _finish(backbone, rng)
+
+
+def _new_torsions(native: Native, picked: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the backbone with phi and psi of ``picked`` residues drawn from other loops of it."""
+    inner = internal_coordinates(native.backbone)
+    loops = np.flatnonzero(native.folds == moves.LOOP)
+    donors = rng.choice(loops if len(loops) > 3 else np.arange(len(native.backbone)), len(picked))
+    phi, psi = inner.phi.copy(), inner.psi.copy()
+    noise = rng.normal(scale=0.25, size=(2, len(picked)))
+    for angles, extra in ((phi, noise[0]), (psi, noise[1])):
+        new = angles[donors] + extra
+        angles[picked] = np.where(np.isfinite(new), new, angles[picked])
+    return _rebuilt(phi, psi, inner, native)
+
+
+def _rebuilt(
+    phi: np.ndarray, psi: np.ndarray, inner: InternalCoordinates, native: Native
+) -> np.ndarray:
+    return backbone_from_torsions(phi, psi, inner.omega, inner).astype(native.backbone.dtype)
+
+
+def rebuilt_loops(native: Native, rng: np.random.Generator) -> Draft:
+    """Up to half of the loops rebuilt with dihedral angles of other loops, ends closed."""
+    backbone = moves.normal_mode_move(native.backbone, _log_uniform(rng, 0.3, 1.0), rng)
+    loops = [pair for pair in moves.runs(native.folds == moves.LOOP) if pair[1] - pair[0] >= 3]
+    share = rng.uniform(0.1, 0.9)
+    for start, stop in loops:
+        if rng.random() > share:
+            continue
+        first, last = max(start - 1, 1), min(stop + 1, len(backbone) - 1)
+        moved = Native(backbone, native.folds)
+        rebuilt = _new_torsions(moved, np.arange(first, last), rng)
+        rebuilt = _superpose(rebuilt, backbone, max(first - 3, 0), first)
+        if last >= len(backbone) - 2:  # a tail hangs free
+            backbone = np.concatenate([backbone[:first], rebuilt[first:]])
+        else:
+            backbone = moves.blend_ends(rebuilt, backbone, first, last)
+    return _finish(backbone, rng)
+
+
+def _superpose(mobile: np.ndarray, fixed: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Return ``mobile`` moved so that residues start..stop lie on those of ``fixed``."""
+    from scipy.spatial.transform import Rotation
+
+    a, b = mobile[start:stop, :3].reshape(-1, 3), fixed[start:stop, :3].reshape(-1, 3)
+    if len(a) < 3:
+        return mobile
+    rotation, _ = Rotation.align_vectors(b - b.mean(0), a - a.mean(0))
+    return ((mobile - a.mean(0)) @ rotation.as_matrix().T + b.mean(0)).astype(fixed.dtype)
+
+
+def noisy_torsions(native: Native, rng: np.random.Generator) -> Draft:
+    """Gaussian noise on phi and psi, larger in loops: the right pieces, a drifting fold."""
+    inner = internal_coordinates(native.backbone)
+    scale = _log_uniform(rng, 0.01, 0.15)
+    sigma = np.where(native.folds == moves.LOOP, 3.0 * scale, scale)
+    phi = inner.phi + rng.normal(size=len(sigma)) * sigma
+    psi = inner.psi + rng.normal(size=len(sigma)) * sigma
+    return _finish(_rebuilt(phi, psi, inner, native), rng)
+
+
+def threaded_with_gaps(native: Native, rng: np.random.Generator) -> Draft:
+    """The sequence on its own fold with wrong insertions and deletions."""
+    backbone = moves.normal_mode_move(native.backbone, _log_uniform(rng, 0.3, 2.0), rng)
+    return _finish(
+        moves.thread(
+            backbone, len(backbone), rng, offset=int(rng.integers(-2, 3)),
+            indels=int(rng.integers(1, 8)), keep=native.folds != moves.LOOP,
+        ), rng,
+    )  # fmt: skip
+
+
+def wrong_fold(native: Native, rng: np.random.Generator) -> Draft:
+    """The sequence on the backbone of another protein, the best of a few by secondary structure."""
+    length = len(native.backbone)
+    fitting = [b for b in native.others if 0.8 * length <= len(b) <= 1.8 * length]
+    if not fitting:
+        return threaded_with_gaps(native, rng)
+    best: tuple[float, np.ndarray, int] | None = None
+    for index in rng.choice(len(fitting), size=min(12, len(fitting)), replace=False):
+        template = fitting[int(index)]
+        folds = moves.secondary_structure(template)
+        offset = int(rng.integers(0, max(1, len(template) - length + 1)))
+        window = folds[offset : offset + length]
+        same = float((window == native.folds[: len(window)]).mean())
+        if best is None or same > best[0]:
+            best = same, template, offset
+    assert best is not None
+    template = moves.normal_mode_move(best[1], _log_uniform(rng, 0.3, 1.5), rng)
+    keep = moves.secondary_structure(template) != moves.LOOP
+    return _finish(
+        moves.thread(
+            template, length, rng, offset=best[2], indels=int(rng.integers(0, 6)), keep=keep
+        ), rng,
+    )  # fmt: skip
+
+
+def melted(native: Native, rng: np.random.Generator) -> Draft:
+    """Thermal unfolding in the heavy-atom field."""
+    return Draft(
+        native.backbone,
+        temperature=float(rng.uniform(*MELT_TEMPERATURES)),
+        steps=int(_log_uniform(rng, 200, 1500)),
+    )
+
+
+def refolded(native: Native, rng: np.random.Generator) -> Draft:
+    """Folded anew from a noisy, incomplete contact map.
+
+    The errors of contact-based servers: missing contacts, wrong ones, distances off by Ångströms.
+    """
+    ca = native.backbone[:, 1]
+    distance = np.linalg.norm(ca[:, None] - ca[None], axis=-1)
+    i, j = np.nonzero(np.triu(distance < 10.0, 4))
+    keep = rng.random(len(i)) < _log_uniform(rng, 0.04, 0.9)
+    i, j = i[keep], j[keep]
+    # wrong contacts: some a few residues off, a handful out of the blue
+    off = rng.random(len(i)) < rng.uniform(0.0, 0.25)
+    moved = np.clip(j + off * rng.integers(-4, 5, len(j)), 0, len(ca) - 1)
+    a, b = rng.integers(0, len(ca), (2, int(rng.integers(0, 5))))
+    contacts = np.stack([np.concatenate([i, a]), np.concatenate([moved, b])], 1)
+    distances = np.concatenate([distance[i, j], np.full(len(a), 8.0)])
+    far = np.abs(contacts[:, 0] - contacts[:, 1]) > 3
+    contacts, distances = contacts[far], distances[far]
+    distances = np.maximum(
+        distances + rng.normal(scale=rng.uniform(0.2, 1.5), size=len(distances)), 4.0
+    )
+    trace = fold_trace(
+        native.backbone, native.folds, moves.LOOP, contacts, distances, rng,
+        mirror=bool(rng.random() < 0.08),
+    )  # fmt: skip
+    return Draft(
+        backbone_on_trace(trace, native.backbone).astype(np.float32),
+        packing=_packing(rng),
+        relaxation=_relaxation(rng),
+        temperature=float(rng.uniform(200.0, 500.0)),
+        steps=int(rng.integers(50, 500)) if rng.random() < 0.5 else 0,
+        contacts=contacts,
+        distances=distances,
+        keep_folds=bool(rng.random() < 0.8),
+    )
+
+
+def low_resolution(native: Native, rng: np.random.Generator) -> Draft:
+    """A coarse, clashing model: noise on every residue, rough side chains, little relaxation."""
+    backbone = moves.smooth_field(native.backbone, _log_uniform(rng, 0.5, 5.0), rng, length=6.0)
+    backbone = backbone + rng.normal(scale=rng.uniform(0.1, 0.6), size=(len(backbone), 1, 3))
+    backbone = backbone * rng.uniform(0.92, 1.06)  # too dense or too loose
+    return Draft(
+        backbone.astype(np.float32),
+        packing=_EFFORTS[int(rng.integers(1, 3))],
+        relaxation=str(rng.choice(["none", "brief"])),
+    )
+
+
+RECIPES: dict[str, Recipe] = {
+    "relaxed": relaxed,
+    "repacked": repacked,
+    "near_native": near_native,
+    "distant_template": distant_template,
+    "shifted_register": shifted_register,
+    "moved_segments": moved_segments,
+    "moved_domains": moved_domains,
+    "rebuilt_loops": rebuilt_loops,
+    "noisy_torsions": noisy_torsions,
+    "threaded_with_gaps": threaded_with_gaps,
+    "wrong_fold": wrong_fold,
+    "melted": melted,
+    "refolded": refolded,
+    "low_resolution": low_resolution,
+}
+"""Recipes by the name that status.csv and models.csv give as ``kind``."""
