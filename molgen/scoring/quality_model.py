@@ -1,0 +1,207 @@
+"""Predicted quality of protein models: an encoder with a head, and its checkpoints.
+
+The quality of a residue is its local CAD-score against the (unknown) native structure, that of a
+model the mean over its residues; both between 0 and 1, 1 for the native.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from molgen.checkpoints import load_tensors, save_tensors
+from molgen.config import build, merge, to_dict
+from molgen.encoders.registry import build_encoder
+from molgen.errors import ConfigError, MolgenError, StoreError
+from molgen.graphs.residue_graph import ResidueGraph
+from molgen.scoring.quality_recipes import QUALITY_MODELS, HeadConfig
+
+KIND = "quality"
+FORMAT = 1
+
+
+class QualityPrediction(NamedTuple):
+    """What a quality model says.
+
+    Attributes:
+        local: (nodes,) CAD-score of every residue.
+        score: (graphs,) CAD-score of every protein.
+        lddt: (nodes,) lDDT of every residue, from models that were built to tell it.
+    """
+
+    local: Float[Tensor, " nodes"]
+    score: Float[Tensor, " graphs"]
+    lddt: Float[Tensor, " nodes"] | None = None
+
+
+class QualityModel(nn.Module):
+    """An encoder of the registry with a quality head.
+
+    Args:
+        name: of the recipe, for checkpoints.
+        encoder: name in `molgen.encoders.registry.ENCODERS`.
+        options: fields of the encoder's config.
+        head: what follows the encoder.
+
+    Raises:
+        ConfigError: options that the encoder does not take, or a plain head on features that are
+            no logits.
+        RegistryError: no such encoder.
+    """
+
+    def __init__(
+        self, name: str, encoder: str, options: Mapping[str, Any], head: HeadConfig
+    ) -> None:
+        super().__init__()
+        self.name, self.encoder_name, self.head_config = name, encoder, head
+        self.encoder: Any = build_encoder(encoder, options)
+        width = _scalars(self.encoder.irreps_out)
+        outputs = 2 if head.lddt else 1
+        if head.plain and width != outputs:
+            raise ConfigError(
+                f"{name}: a plain head needs an encoder of width {outputs}, "
+                f"{encoder} gives {width}; widths must end in {outputs}"
+            )
+        self.head = nn.Identity() if head.plain else _perceptron(width, outputs, head)
+        self.pool = _Pool(width) if head.pooled else None
+
+    def forward(self, graph: ResidueGraph) -> Float[Tensor, " nodes"]:
+        """Return the predicted CAD-score of every residue."""
+        return self.predict(graph).local
+
+    def predict(self, graph: ResidueGraph) -> QualityPrediction:
+        """Return everything the model says about the proteins of ``graph``."""
+        features = self.encoder(graph)
+        out = torch.sigmoid(self.head(features))
+        local = out[:, 0]
+        score = graph_mean(local[:, None], graph)[:, 0]
+        if self.pool is not None:
+            score = self.pool(features, local, score, graph)
+        return QualityPrediction(local, score, out[:, 1] if self.head_config.lddt else None)
+
+    def config(self) -> dict[str, Any]:
+        """Return the content of config.json, all options spelled out."""
+        return {
+            "format": FORMAT,
+            "kind": KIND,
+            "name": self.name,
+            "options": {
+                "encoder": self.encoder_name,
+                "encoder_options": to_dict(self.encoder.config),
+                "head": to_dict(self.head_config),
+            },
+        }
+
+
+def graph_mean(
+    values: Float[Tensor, "nodes width"], graph: ResidueGraph
+) -> Float[Tensor, "graphs width"]:
+    """Return the mean over the residues of every protein."""
+    total = values.new_zeros(graph.num_graphs, values.shape[1]).index_add(0, graph.graph, values)
+    count = torch.bincount(graph.graph, minlength=graph.num_graphs)
+    return total / count.clamp_min(1).to(values.dtype)[:, None]
+
+
+class _Pool(nn.Module):
+    """Corrects the mean of the residues; starts as no correction."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(width + 3, 32), nn.ELU(), nn.Linear(32, 1))
+        nn.init.zeros_(self.layers[-1].weight)
+        nn.init.zeros_(self.layers[-1].bias)
+
+    def forward(
+        self, features: Tensor, local: Tensor, score: Tensor, graph: ResidueGraph
+    ) -> Tensor:
+        deviation = (local - score[graph.graph]) ** 2
+        spread = graph_mean(deviation[:, None], graph).clamp_min(1e-8).sqrt()
+        nodes = torch.bincount(graph.graph, minlength=graph.num_graphs).clamp_min(1)
+        size = torch.log(nodes.to(local.dtype) / 150.0)[:, None]
+        logit = torch.logit(score, eps=1e-4)
+        seen = torch.cat([graph_mean(features, graph), spread, size, logit[:, None]], dim=1)
+        return torch.sigmoid(logit + self.layers(seen)[:, 0])
+
+
+def _perceptron(inputs: int, outputs: int, head: HeadConfig) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for width in head.hidden:
+        layers += [nn.Linear(inputs, width), nn.ELU()]
+        layers += [nn.Dropout(head.dropout)] if head.dropout else []
+        inputs = width
+    layers.append(nn.Linear(inputs, outputs))
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return nn.Sequential(*layers)
+
+
+def _scalars(irreps: str) -> int:
+    """Return the number of features; only invariant ones make a quality."""
+    from e3nn.o3 import Irreps
+
+    found = Irreps(irreps)
+    if any(ir.l or ir.p != 1 for _, ir in found):
+        raise ConfigError(f"a quality head needs invariant features (0e), not {irreps}")
+    return int(found.dim)
+
+
+def build_quality(
+    name: str,
+    *,
+    encoder: Mapping[str, Any] | None = None,
+    head: Mapping[str, Any] | None = None,
+) -> QualityModel:
+    """Return a new model of the registry with fresh weights (torch's global generator).
+
+    Args:
+        name: in `QUALITY_MODELS`.
+        encoder: options that differ from the recipe.
+        head: fields of `HeadConfig` that differ from the recipe.
+
+    Raises:
+        RegistryError: no model of this name.
+        ConfigError: an option that is not one.
+    """
+    recipe = QUALITY_MODELS[name]
+    options = merge(recipe.options, encoder or {})
+    return QualityModel(
+        name, recipe.encoder, options, build(HeadConfig, head or {}, "head", recipe.head)
+    )
+
+
+def save_quality(folder: Path, model: QualityModel) -> None:
+    """Write model.safetensors, config.json and SHA256SUMS into ``folder``."""
+    save_tensors(folder, model.config(), weights_of(model))
+
+
+def weights_of(model: nn.Module) -> dict[str, np.ndarray]:
+    """Return parameters and buffers as arrays, by name."""
+    state = model.state_dict()
+    return {name: value.detach().cpu().contiguous().numpy() for name, value in state.items()}
+
+
+def load_quality(name: str) -> QualityModel:
+    """Return the model of a checkpoint (a shipped name or a folder), ready to predict, on the CPU.
+
+    Raises:
+        StoreError: no such checkpoint, damaged, of another kind, or it does not fit its config.
+    """
+    config, tensors = load_tensors(name, kind=KIND)
+    try:
+        options = config["options"]
+        head = build(HeadConfig, options["head"], "head")
+        model = QualityModel(config["name"], options["encoder"], options["encoder_options"], head)
+        state = {key: torch.from_numpy(np.array(value)) for key, value in tensors.items()}
+        model.load_state_dict(state, strict=True)
+    except (KeyError, TypeError, RuntimeError, MolgenError) as error:
+        text = " ".join(str(error).split())
+        raise StoreError(f"{name}: checkpoint does not fit this molgen ({text})") from None
+    return model.eval()
