@@ -150,7 +150,7 @@ class LddtReference:
         return kept
 
 
-def lddt(
+def lddt_score(
     target: np.ndarray,
     model: np.ndarray,
     residues: np.ndarray | None = None,

@@ -46,7 +46,7 @@ def main() -> None:
     target, model = {}, {}
     for a in range(len(CHAINS)):
         for b in range(a + 1, len(CHAINS)):
-            near = b - a < 5 and rng.random() < 0.6 or rng.random() < 0.04
+            near = (b - a < 5 and rng.random() < 0.6) or rng.random() < 0.04
             if near and a != 20:
                 target[a, b] = round(float(rng.uniform(0.5, 40)), 3)
             if rng.random() < (0.75 if near else 0.02) and not {a, b} & {7, 8, 33}:
