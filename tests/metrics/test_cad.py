@@ -200,4 +200,4 @@ def test_agrees_with_stored_scores_of_cad_score_lt():
                 ours.append(compared.cad)
                 stored.append(float(row["residue_residue_cadscore"]))
     assert np.corrcoef(ours, stored)[0, 1] > 0.999
-    assert np.abs(np.subtract(ours, stored)).mean() < 0.002
+    assert np.abs(np.subtract(ours, stored)).max() < 1e-5  # the table has six decimals

@@ -73,7 +73,7 @@ def test_missing_and_additional_residues(native):
     assert np.array_equal(found.cad_model[:40], found.cad_local[20:60])
     assert found.gdt_ts == pytest.approx(matched / (count - 10))
     assert found.cad < 0.9 and found.cad_local[3] < 0.6
-    assert found.cad_local[100] == pytest.approx(1.0)
+    assert np.nanmax(found.cad_local) == pytest.approx(1.0)
     assert "the model lacks 22 of" in found.notes[0]
 
 
