@@ -31,7 +31,7 @@ def make_context(
     """Return a context on a platform by name; ``threads`` is for the CPU platform.
 
     Raises:
-        DeviceError: OpenMM does not offer the platform.
+        DeviceError: OpenMM does not offer the platform, or it does not work.
     """
     offered = available_platforms()
     if platform not in offered:
@@ -39,9 +39,24 @@ def make_context(
     properties = {"Threads": str(threads)} if platform == "CPU" else {}
     if platform == "CUDA":
         properties = {"Precision": "mixed"}
-    return openmm.Context(
-        system, integrator, openmm.Platform.getPlatformByName(platform), properties
-    )
+    chosen = openmm.Platform.getPlatformByName(platform)
+    try:
+        return openmm.Context(system, integrator, chosen, properties)
+    except openmm.OpenMMException as error:
+        raise DeviceError(f"OpenMM platform {platform!r} does not work here: {error}") from error
+
+
+def pick_platform() -> str:
+    """Return the first of the available platforms that works: CUDA may lack its device."""
+    probe = openmm.System()
+    probe.addParticle(1.0)
+    for name in available_platforms():
+        try:
+            make_context(probe, openmm.VerletIntegrator(0.001), name)
+        except DeviceError:
+            continue
+        return name
+    raise DeviceError("OpenMM offers no platform that works")
 
 
 def available_platforms() -> list[str]:
@@ -132,6 +147,20 @@ def run_dynamics(
             raise StructureError(f"{what}: dynamics failed in frame {frame}: {error}") from error
         frames.append(read_coords(context, f"{what}: dynamics, frame {frame}"))
     return np.stack(frames)
+
+
+def pull_force(
+    atoms: np.ndarray, targets_nm: np.ndarray, strength: float | np.ndarray
+) -> openmm.Force:
+    """Return strength (x - x0)^2 on atoms (n,); strength in kcal/mol/Å², number or (n,)."""
+    force = openmm.CustomExternalForce("pull*((x-x0)^2+(y-y0)^2+(z-z0)^2)")
+    for name in ("pull", "x0", "y0", "z0"):
+        force.addPerParticleParameter(name)
+    pull = np.broadcast_to(np.asarray(strength, dtype=np.float64) * SPRING, (len(atoms),))
+    columns = (np.asarray(atoms).tolist(), targets_nm.tolist(), pull.tolist())
+    for atom, target, k in zip(*columns, strict=True):
+        force.addParticle(atom, [k, *target])
+    return force
 
 
 def langevin(temperature: float, friction: float, step: float, seed: int) -> openmm.Integrator:

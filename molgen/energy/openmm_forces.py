@@ -8,7 +8,14 @@ import numpy as np
 import openmm
 
 from molgen.config import limited
-from molgen.energy.openmm import KJ_PER_KCAL, NM_PER_ANGSTROM, SPRING, check_coords, to_nm
+from molgen.energy.openmm import (
+    KJ_PER_KCAL,
+    NM_PER_ANGSTROM,
+    SPRING,
+    check_coords,
+    pull_force,
+    to_nm,
+)
 from molgen.energy.openmm_tables import MAP_STEP, MAPS
 from molgen.energy.openmm_topology import HeavyTerms
 from molgen.errors import StructureError
@@ -98,7 +105,6 @@ _NONBONDED = (
     "h=min(1, donor1*acceptor2+acceptor1*donor2)"
 )
 _FOURTH = "wall*k*max(0, s-r)^2"
-_PULL = "k*((x-x0)^2+(y-y0)^2+(z-z0)^2)"
 _FLAT = "k*(min(over, far)^2+2*far*max(0, over-far)); over=max(0, abs(r-d)-t)"
 
 
@@ -212,13 +218,9 @@ def _pull(
 ) -> openmm.Force:
     atoms = len(terms.radius)
     reference = to_nm(check_coords(target, atoms, f"{what}: reference"))
-    strength = _spread(pull, atoms, f"{what}: strength") * SPRING
-    force = openmm.CustomExternalForce(_PULL)
-    for name in ("k", "x0", "y0", "z0"):
-        force.addPerParticleParameter(name)
-    for atom in np.flatnonzero(strength).tolist():
-        force.addParticle(atom, [float(strength[atom]), *reference[atom].tolist()])
-    return force
+    strength = _spread(pull, atoms, f"{what}: strength")
+    held = np.flatnonzero(strength)
+    return pull_force(held, reference[held], strength[held])
 
 
 def _hold_distances(terms: HeavyTerms, restraints: Restraints, what: str) -> openmm.Force:

@@ -94,7 +94,7 @@ class HeavyTerms:
 def heavy_terms(protein: Protein, cis: Sequence[int] | None = None) -> HeavyTerms:
     """Return the terms of ``protein``; coordinates only tell disulphides, cis bonds and breaks.
 
-    Residues of one chain are joined when their numbers follow one another or C-N is below 2.5 Å.
+    Residues are joined as `peptide_links` says.
 
     Args:
         protein: complete standard residues, OXT optional.
@@ -106,7 +106,7 @@ def heavy_terms(protein: Protein, cis: Sequence[int] | None = None) -> HeavyTerm
     """
     residues = list(protein.residues())
     index = [_atom_index(protein, *residue) for residue in residues]
-    joined = _joined(protein, residues, index)
+    joined = peptide_links(protein)
     before = _cis(protein, index, joined) if cis is None else {int(i) for i in cis}
     draft = _Draft()
     for name, atoms in zip((r[1] for r in residues), index, strict=True):
@@ -238,13 +238,21 @@ def _atom_index(protein: Protein, identifier: ResidueId, name: str, span: slice)
     return {atom: span.start + place for place, atom in enumerate(names)}
 
 
-def _joined(protein: Protein, residues: list, index: list[dict[str, int]]) -> np.ndarray:
+def peptide_links(protein: Protein) -> np.ndarray:
+    """Return which residues are bound to the next, (residues - 1,) bool.
+
+    Residues of one chain are, when their numbers follow one another or C-N is below 2.5 Å, unless
+    the first ends in OXT. Residues may be incomplete.
+    """
+    residues = list(protein.residues())
     joined = np.zeros(max(len(residues) - 1, 0), dtype=bool)
-    for i, ((one, _, _), (two, _, _)) in enumerate(itertools.pairwise(residues)):
-        if one.chain != two.chain or "OXT" in index[i]:
+    for i, ((one, _, first), (two, _, second)) in enumerate(itertools.pairwise(residues)):
+        if one.chain != two.chain or "OXT" in protein.atom_names[first]:
             continue
-        gap = protein.coords[index[i]["C"]] - protein.coords[index[i + 1]["N"]]
-        joined[i] = two.number - one.number in (0, 1) or np.linalg.norm(gap) < _PEPTIDE_LIMIT
+        carbon = protein.coords[first][protein.atom_names[first] == "C"]
+        nitrogen = protein.coords[second][protein.atom_names[second] == "N"]
+        gap = np.linalg.norm(carbon[:, None] - nitrogen[None], axis=-1).min(initial=np.inf)
+        joined[i] = two.number - one.number in (0, 1) or gap < _PEPTIDE_LIMIT
     return joined
 
 
