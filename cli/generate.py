@@ -71,8 +71,7 @@ def command(
     from molgen.api.generate import GenerateConfig, generate
     from molgen.config import load
 
-    if resume and force:
-        raise click.UsageError("--resume and --force exclude each other")
+    options.exclusive(resume, force)
     settings = load(
         GenerateConfig,
         config,

@@ -67,6 +67,16 @@ def force(function: Function) -> Function:
     )(function)
 
 
+def exclusive(resume: bool, force: bool) -> None:
+    """Refuse ``--resume`` together with ``--force``.
+
+    Raises:
+        click.UsageError: both were given.
+    """
+    if resume and force:
+        raise click.UsageError("--resume and --force exclude each other")
+
+
 def config(function: Function) -> Function:
     """Add ``--config FILE`` (argument ``config``: Path or None)."""
     return click.option(

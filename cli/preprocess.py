@@ -56,8 +56,7 @@ def command(
     from molgen.datasets.builder import BuildOptions
     from molgen.datasets.splits import SplitOptions
 
-    if resume and force:
-        raise click.UsageError("--resume and --force exclude each other")
+    options.exclusive(resume, force)
     if seed is not None and not split:
         raise click.UsageError("--seed is for --split; the store itself has nothing random")
     result = preprocess(

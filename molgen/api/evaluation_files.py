@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import shutil
@@ -15,6 +14,7 @@ import rdkit
 
 import molgen
 from molgen.api.evaluate import Comparison, EntryResult, Evaluation, compare
+from molgen.api.tables import json_ready, write_csv
 from molgen.errors import OutputError
 from molgen.io import atomic_write, unique_name
 from molgen.metrics import Proportion
@@ -56,9 +56,9 @@ def write_evaluation(out: Path, runs: Sequence[Evaluation], *, force: bool = Fal
     taken: set[str] = set()
     for run in runs:
         folder = out / unique_name(run.label, taken) if len(runs) > 1 else out
-        _write_csv(folder / "evaluation.csv", _entry_rows(run))
-        _write_csv(folder / "poses.csv", _pose_rows(run))
-    _write_csv(out / "summary.csv", [_flat_summary(run) for run in runs])
+        write_csv(folder / "evaluation.csv", _entry_rows(run))
+        write_csv(folder / "poses.csv", _pose_rows(run))
+    write_csv(out / "summary.csv", [_flat_summary(run) for run in runs])
     with atomic_write(out / "summary.json") as path:
         path.write_text(json.dumps(as_record(runs), indent=2, ensure_ascii=False) + "\n", "utf-8")
     with atomic_write(out / "summary.md") as path:
@@ -132,7 +132,7 @@ def as_record(runs: Sequence[Evaluation]) -> dict[str, Any]:
     """Return the content of summary.json; undefined numbers are null."""
     from molgen.scoring.validity import posebusters_version
 
-    return _plain(
+    return json_ready(
         {
             "format": "molgen evaluation 1",
             "versions": {
@@ -188,19 +188,19 @@ def _entry_rows(run: Evaluation) -> Iterable[dict[str, Any]]:
             "status": "ok" if entry.poses else "failed",
             "reason": entry.reason,
             "poses": len(entry.poses),
-            "top1_rmsd": _cell(top.rmsd if top else None),
-            "top5_rmsd": _cell(outcome.best(5)),
-            "oracle_rmsd": _cell(outcome.best(None)),
+            "top1_rmsd": top.rmsd if top else None,
+            "top5_rmsd": outcome.best(5),
+            "oracle_rmsd": outcome.best(None),
             "oracle_rank": _oracle_rank(entry),
-            "top1_aligned_rmsd": _cell(top.aligned_rmsd if top else None),
-            "top1_centroid_distance": _cell(top.centroid_distance if top else None),
-            "valid": _cell(top.valid if top else None),
-            "joint_2A": _cell(outcome.joint(2.0) if top and top.valid is not None else None),
+            "top1_aligned_rmsd": top.aligned_rmsd if top else None,
+            "top1_centroid_distance": top.centroid_distance if top else None,
+            "valid": top.valid if top else None,
+            "joint_2A": outcome.joint(2.0) if top and top.valid is not None else None,
             "failed_checks": " ".join(top.failed_checks) if top else "",
             "check_problem": top.check_problem if top else "",
             "heavy_atoms": entry.heavy_atoms or "",
             "rotatable_bonds": entry.rotatable_bonds if entry.rotatable_bonds >= 0 else "",
-            "seconds": _cell(entry.seconds),
+            "seconds": entry.seconds,
             "notes": "; ".join(entry.notes),
         }
 
@@ -211,11 +211,11 @@ def _pose_rows(run: Evaluation) -> Iterable[dict[str, Any]]:
             yield {
                 "id": pose.entry,
                 "rank": pose.rank,
-                "score": _cell(pose.score),
-                "rmsd": _cell(pose.rmsd),
-                "aligned_rmsd": _cell(pose.aligned_rmsd),
-                "centroid_distance": _cell(pose.centroid_distance),
-                "valid": _cell(pose.valid),
+                "score": pose.score,
+                "rmsd": pose.rmsd,
+                "aligned_rmsd": pose.aligned_rmsd,
+                "centroid_distance": pose.centroid_distance,
+                "valid": pose.valid,
                 "failed_checks": " ".join(pose.failed_checks),
                 "check_problem": pose.check_problem,
             }
@@ -225,43 +225,14 @@ def _flat_summary(run: Evaluation) -> dict[str, Any]:
     row: dict[str, Any] = {"run": run.label}
     row |= {key: run.summary[key] for key in ("attempted", "produced")}
     for name, rate in run.summary["rates"].items():
-        row |= {name: _cell(rate.value), f"{name}_low": _cell(rate.low)}
-        row |= {f"{name}_high": _cell(rate.high)}
-    return row | {f"median_{k}": _cell(v) for k, v in run.summary["medians"].items()}
+        row |= {name: rate.value, f"{name}_low": rate.low}
+        row |= {f"{name}_high": rate.high}
+    return row | {f"median_{k}": v for k, v in run.summary["medians"].items()}
 
 
 def _oracle_rank(entry: EntryResult) -> int | str:
     known = [pose for pose in entry.poses if math.isfinite(pose.rmsd)]
     return min(known, key=lambda pose: pose.rmsd).rank if known else ""
-
-
-def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    rows = list(rows)
-    names = list(dict.fromkeys(key for row in rows for key in row))
-    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as f:
-        writer = csv.DictWriter(f, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.4f}" if math.isfinite(value) else ""
-    return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value
 
 
 def _notes(run: Evaluation) -> dict[str, int]:

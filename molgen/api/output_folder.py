@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from molgen.api.tables import write_csv
 from molgen.errors import OutputError
 from molgen.io import atomic_write, write_sdf
 
@@ -157,7 +157,7 @@ def write_summary(folder: Path, results: Sequence[LigandResult]) -> None:
     """Write summary.csv: one row per pose of all ligands."""
     rows = [{"name": r.name, "folder": r.folder, **pose} for r in results for pose in r.poses]
     columns = list(dict.fromkeys(key for row in rows for key in row)) or ["name", "folder", "rank"]
-    _write_csv(folder / SUMMARY, columns, rows)
+    write_csv(folder / SUMMARY, rows, columns)
 
 
 def write_status(folder: Path, results: Sequence[LigandResult]) -> None:
@@ -172,20 +172,4 @@ def write_status(folder: Path, results: Sequence[LigandResult]) -> None:
         }
         for r in results
     ]
-    _write_csv(folder / STATUS, STATUS_COLUMNS, rows)
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    with (
-        atomic_write(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8", errors="replace") as stream,
-    ):
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.4f}" if isinstance(value, float) else value
+    write_csv(folder / STATUS, rows, STATUS_COLUMNS)
