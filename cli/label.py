@@ -71,3 +71,82 @@ def contacts(raw: Path, poses: tuple[Path, ...], out: Path, as_json: bool, quiet
         options.print_json({"file": str(out), **counts})
     elif not quiet:
         click.echo(", ".join(f"{count} {name}" for name, count in counts.items()) + f": {out}")
+
+
+@command.command()
+@click.argument("roots", metavar="ROOT...", type=options.FILE, nargs=-1, required=True)
+@options.out("Folder of the store.")
+@click.option(
+    "--split",
+    is_flag=True,
+    help="Write lists of train, val and test targets too, by clusters of sequences.",
+)
+@click.option(
+    "--exclude",
+    type=options.FILE,
+    multiple=True,
+    metavar="PATH",
+    help="Leave out targets similar to these: FASTA, structure or folder; may be repeated.",
+)
+@click.option(
+    "--weights",
+    type=options.FILE,
+    metavar="FILE",
+    help="CSV file with columns target and weight, for training; 0 leaves a target out.",
+)
+@click.option("--jobs", type=click.IntRange(1), help="Processes. Default: the CPUs there are.")
+@options.seed
+@options.as_json
+@options.resume
+@options.force
+@options.quiet
+def quality(
+    roots: tuple[Path, ...],
+    out: Path,
+    split: bool,
+    exclude: tuple[Path, ...],
+    weights: Path | None,
+    jobs: int | None,
+    seed: int | None,
+    as_json: bool,
+    resume: bool,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Label protein models with CAD-score, lDDT, GDT-TS and TM-score, for `molgen train quality`.
+
+    ROOT holds a folder for every target with target.pdb and models/*.pdb, as `molgen decoys` makes
+    them. The native joins as a model of itself. Every model gets an outcome in index.csv; a run
+    that was stopped goes on with --resume, which also takes in new targets and models.
+    """
+    from dataclasses import asdict
+
+    from molgen.api.label_quality import label_quality
+
+    if resume and force:
+        raise click.UsageError("--resume and --force exclude each other")
+    result = label_quality(
+        roots,
+        out,
+        split=split,
+        exclude=exclude,
+        weights=weights,
+        jobs=jobs,
+        resume=resume,
+        force=force,
+        progress=options.show_progress(quiet, as_json),
+        **options.given(seed=seed),
+    )
+    if as_json:
+        options.print_json(asdict(result))
+    elif not quiet:
+        click.echo(
+            f"{result.usable} of {result.models} models of {result.targets} targets in "
+            f"{result.folder}, {result.size_mb:.1f} MB, {result.seconds:.0f} s"
+        )
+        if result.excluded:
+            click.echo(f"{result.excluded:8d}  targets excluded by sequence")
+        for reason, count in result.outcomes.items():
+            click.echo(f"{count:8d}  {reason}")
+        for part, count in result.splits.items():
+            click.echo(f"{count:8d}  targets in {part}")

@@ -40,8 +40,10 @@ COMMANDS = {
     "decoys": Entry(
         "molgen.cli.decoys:command", "Make models with known errors from native structures."
     ),
-    "label": Entry("molgen.cli.label:command", "Compute training labels: poses, contacts."),
-    "train": Entry("molgen.cli.train:command", "Train a model: the contact potential."),
+    "label": Entry(
+        "molgen.cli.label:command", "Compute labels to train on: poses, contacts, quality."
+    ),
+    "train": Entry("molgen.cli.train:command", "Train a model: contact potential, quality."),
 }
 
 

@@ -61,7 +61,7 @@ class QualityModel(nn.Module):
         super().__init__()
         self.name, self.encoder_name, self.head_config = name, encoder, head
         self.encoder: Any = build_encoder(encoder, options)
-        width = _scalars(self.encoder.irreps_out)
+        width = _scalars(str(self.encoder.irreps_out))
         outputs = 2 if head.lddt else 1
         if head.plain and width != outputs:
             raise ConfigError(
@@ -113,9 +113,10 @@ class _Pool(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(width + 3, 32), nn.ELU(), nn.Linear(32, 1))
-        nn.init.zeros_(self.layers[-1].weight)
-        nn.init.zeros_(self.layers[-1].bias)
+        last = nn.Linear(32, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(nn.Linear(width + 3, 32), nn.ELU(), last)
 
     def forward(
         self, features: Tensor, local: Tensor, score: Tensor, graph: ResidueGraph

@@ -1,0 +1,69 @@
+"""Running tasks in worker processes that end with their parent."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from molgen.errors import StoreError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def run_tasks(
+    function: Callable[[Task], Result], tasks: Iterable[Task], workers: int
+) -> Iterator[Result]:
+    """Yield ``function(task)`` of every task as it finishes, in no order if ``workers`` > 1.
+
+    ``function`` must be importable and should write its own output: little travels back.
+
+    Raises:
+        StoreError: a worker died.
+    """
+    waiting = list(tasks)
+    if workers <= 1 or len(waiting) <= 1:
+        yield from map(function, waiting)
+        return
+    context = multiprocessing.get_context("spawn")  # fork is unsafe once libraries have threads
+    with ProcessPoolExecutor(
+        min(workers, len(waiting)), mp_context=context, initializer=_end_with_parent
+    ) as pool:
+        futures = [pool.submit(function, task) for task in waiting]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool:
+            raise StoreError(
+                "a worker process died (killed, or out of memory); what is finished is kept: "
+                "run again with --resume, with fewer processes if memory is short"
+            ) from None
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def usable_cpus() -> int:
+    """Return the CPUs this process may run on, which a scheduler may have limited."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _end_with_parent() -> None:
+    """End this worker when the parent is killed; a pool's worker would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
