@@ -1,10 +1,25 @@
-"""Voronoi contacts, cell volumes and accessible areas of balls, by their power diagram."""
+"""Power diagram of balls: contact areas, cell volumes and accessible areas, exactly (numba).
+
+Every ball of radius R_i = radius + probe takes the points that are inside it and have the lowest
+power |x - c_i|² - R_i² with it (Aurenhammer, SIAM J. Comput. 1987, 16, 78). The face between two
+cells is the disc in which the two spheres meet, cut by the radical planes of further neighbours:
+a polygon with arcs, whose area, and solid angle as seen from either centre, are sums over its
+edges about the disc's centre. The surface left to the solvent follows from the flux of r/r³
+through the cell's surface (4π, or 0 where the centre lies outside its own cell), the volume from
+that of r.
+
+Coincident balls count once (the larger or first one), balls inside another have no cell. All
+sums are taken in a fixed order, so results do not differ between runs.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+
+from molgen.errors import InputError
+from molgen.geometry.power_kernels import diagram
 
 PROBE = 1.4
 """Å; radius of the rolling ball that stands for a water molecule."""
@@ -17,7 +32,8 @@ class PowerDiagram(NamedTuple):
         pairs: (contacts, 2) int32, first < second, sorted.
         areas: (contacts,) float64 Å² of the faces between the cells.
         volumes: (balls,) float64 Å³ of the cells.
-        sasa: (balls,) float64 Å² of the cells' share of the outer surface.
+        sasa: (balls,) float64 Å² of the outer surface that belongs to each cell; 0 for balls
+            that have none.
     """
 
     pairs: np.ndarray
@@ -33,22 +49,22 @@ def power_diagram(centres: np.ndarray, radii: np.ndarray, probe: float = PROBE) 
         centres: (balls, 3) Å.
         radii: (balls,) Å.
         probe: Å.
-    """
-    import voronotalt
 
-    count = len(centres)
-    if not count:
+    Raises:
+        InputError: shapes that do not fit, numbers that are not finite, a radius not above 0.
+    """
+    centres = np.ascontiguousarray(centres, dtype=np.float64)
+    extended = np.asarray(radii, dtype=np.float64) + probe
+    if centres.ndim != 2 or centres.shape[1] != 3 or extended.shape != (len(centres),):
+        raise InputError(
+            f"balls: centres have shape {centres.shape} and radii {extended.shape}, expected "
+            "(balls, 3) and (balls,)"
+        )
+    if not np.isfinite(centres).all() or not (np.isfinite(extended) & (extended > 0.0)).all():
+        raise InputError("balls: centres must be finite, and radius + probe finite and positive")
+    if not len(centres):
         return PowerDiagram(np.zeros((0, 2), np.int32), np.zeros(0), np.zeros(0), np.zeros(0))
-    balls = [
-        voronotalt.Ball(*row)
-        for row in np.column_stack([centres, radii]).astype(np.float64).tolist()
-    ]
-    result = voronotalt.RadicalTessellation(balls, probe=probe)
-    rows = np.array([(c.index_a, c.index_b, c.area) for c in result.contacts]).reshape(-1, 3)
-    pairs = np.sort(rows[:, :2].astype(np.int32), axis=1)
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    cells = np.array([(c.sas_area, c.volume) for c in result.cells]).reshape(-1, 2)
-    return PowerDiagram(pairs[order], rows[order, 2], cells[:, 1], cells[:, 0])
+    return PowerDiagram(*diagram(centres, extended))
 
 
 def depth(pairs: np.ndarray, exposed: np.ndarray) -> np.ndarray:
