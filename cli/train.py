@@ -63,3 +63,75 @@ def contacts(
         )
         for name, found in result.metrics.items():
             click.echo(f"{100 * found['value']:6.1f} %  {name}")
+
+
+@command.command()
+@click.argument("stores", metavar="STORE...", type=options.FILE, nargs=-1, required=True)
+@options.out("Folder of the checkpoint; holds the state of the run until it is finished.")
+@click.option(
+    "--model", metavar="NAME", help="What to train, for instance sgcn_5. Default: of the config."
+)
+@click.option(
+    "--split",
+    type=options.FILE,
+    metavar="DIR",
+    help="Folder with val.txt and test.txt to hold out. Default: a split by sequence clusters.",
+)
+@click.option("--epochs", type=click.IntRange(1), help="At most so many.")
+@click.option("--smoke", is_flag=True, help="Two short epochs, to see that everything works.")
+@options.device
+@options.seed
+@options.config
+@options.as_json
+@options.resume
+@options.force
+@options.quiet
+def quality(
+    stores: tuple[Path, ...],
+    out: Path,
+    model: str | None,
+    split: Path | None,
+    epochs: int | None,
+    smoke: bool,
+    device: str | None,
+    seed: int | None,
+    config: Path | None,
+    as_json: bool,
+    resume: bool,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Train a model of protein quality on STORE, made by `molgen label quality`.
+
+    A run that was stopped at any moment goes on with --resume. Settings for --config: fields of
+    molgen.training.quality.QualityTraining, and encoder and head with options of these.
+    """
+    from dataclasses import asdict
+
+    from molgen.api import train_quality as use_case
+
+    if resume and force:
+        raise click.UsageError("--resume and --force exclude each other")
+    run = use_case.read_run(config, options.given(model=model, seed=seed, loop__epochs=epochs))
+    result = use_case.train_quality(
+        stores,
+        out,
+        run=use_case.smoke(run) if smoke else run,
+        split=split,
+        device=device or "auto",
+        command=options.command_line(),
+        resume=resume,
+        force=force,
+        progress=options.show_progress(quiet, as_json),
+    )
+    if as_json:
+        options.print_json(asdict(result))
+    elif not quiet:
+        click.echo(
+            f"{result.folder}: {result.model}, {result.parameters:,} parameters, trained on "
+            f"{result.trained_on} models of {result.targets} targets, {result.epochs} epochs, "
+            f"{result.seconds:.0f} s; measured on {result.held_out} models:"
+        )
+        for name, found in result.metrics.items():
+            if found["value"] is not None:
+                click.echo(f"{found['value']:10.4f}  {name}")

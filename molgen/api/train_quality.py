@@ -1,0 +1,386 @@
+"""The use case `molgen train quality`: stores of labelled models to a quality checkpoint."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import molgen
+from molgen.api.provenance import code_commit
+from molgen.config import build, check, fingerprint, merge, read_yaml, to_dict
+from molgen.datasets.quality import QualityStore
+from molgen.errors import ConfigError, InputError, OutputError
+from molgen.io import atomic_write
+from molgen.report.training_plot import training_curves
+from molgen.scoring.quality_model import QualityModel, build_quality, save_quality
+from molgen.search.device import resolve_device
+from molgen.training.loop import FitResult, Report, fit
+from molgen.training.quality import QualityTask, QualityTraining, Validation, predict
+from molgen.training.quality_data import QualityData
+from molgen.training.quality_metrics import bootstrap_intervals
+
+STATE = "training.safetensors"
+"""State of an unfinished run, in the checkpoint folder; gone when it is finished."""
+_CHECKPOINT = (
+    "model.safetensors", "config.json", "SHA256SUMS", "MODEL_CARD.md", "domain.json",
+    "metrics.json", "history.csv", "history.png",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class QualityRun:
+    """What to train: the settings, and options that differ from those of the named model.
+
+    Attributes:
+        training: settings.
+        encoder: options of the encoder.
+        head: options of the head.
+    """
+
+    training: QualityTraining = QualityTraining()
+    encoder: Mapping[str, Any] | None = None
+    head: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class TrainQualityResult:
+    """What a run made; ``metrics`` are on the held-out targets."""
+
+    folder: Path
+    model: str
+    parameters: int
+    trained_on: int
+    targets: int
+    held_out: int
+    epochs: int
+    best_epoch: int
+    stopped: str
+    metrics: dict[str, Any]
+    seconds: float
+
+
+def read_run(path: str | Path | None, overrides: Mapping[str, Any]) -> QualityRun:
+    """Return the settings of a YAML file with ``overrides`` laid over them.
+
+    The file holds fields of `QualityTraining`, and may hold ``encoder`` and ``head`` with options
+    of these.
+
+    Raises:
+        ConfigError: unreadable, or a key or value that is not accepted.
+    """
+    values = merge(read_yaml(path) if path else {}, overrides)
+    parts = {name: values.pop(name, None) for name in ("encoder", "head")}
+    for name, part in parts.items():
+        if part is not None and not isinstance(part, Mapping):
+            raise ConfigError(f"{path}: {name}: must hold keys and values")
+    try:
+        return QualityRun(build(QualityTraining, values), **parts)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}" if path else str(error)) from None
+
+
+def smoke(run: QualityRun) -> QualityRun:
+    """Return the run cut down to seconds: two short epochs of few models."""
+    training = run.training
+    sampling = replace(training.sampling, models=min(32, training.sampling.models))
+    loop = replace(training.loop, epochs=2, warmup=1, patience=0)
+    return replace(run, training=replace(training, sampling=sampling, loop=loop, max_validation=64))
+
+
+def train_quality(
+    stores: Sequence[str | Path],
+    out: str | Path,
+    *,
+    run: QualityRun | None = None,
+    split: str | Path | None = None,
+    device: str = "auto",
+    command: str = "",
+    resume: bool = False,
+    force: bool = False,
+    progress: bool = False,
+) -> TrainQualityResult:
+    """Train a quality model and write its checkpoint folder.
+
+    Args:
+        stores: of `molgen label quality`; several count as one.
+        out: folder of the checkpoint; while training it holds the state of the run.
+        run: settings.
+        split: folder with val.txt and test.txt, names of targets to hold out; by default a split
+            by clusters of sequences is made.
+        device: "auto", "cpu" or "cuda[:N]".
+        command: the command line, for the model card.
+        resume: go on where an earlier run with the same settings and stores was stopped.
+        force: remove what an earlier run left in ``out``.
+        progress: show a bar on stderr.
+
+    Raises:
+        StoreError: a store cannot be read, or the state belongs to another run.
+        InputError: nothing to train on or to validate with.
+        ConfigError: settings that do not fit together.
+        OutputError: ``out`` is not empty and neither ``resume`` nor ``force`` is set.
+        DeviceError: no such device.
+    """
+    import torch
+
+    run = run or QualityRun()
+    training = check(run.training)
+    folder = Path(out)
+    _check_folder(folder, resume=resume, force=force)
+    device = resolve_device(device)
+    data = QualityData([QualityStore(store) for store in stores])
+    parts = data.split(str(split) if split else None, training.split_seed, training.fractions)
+    torch.manual_seed(training.seed)
+    model = build_quality(training.model, encoder=run.encoder, head=run.head)
+    prints = hashlib.sha256("".join(store.fingerprint for store in data.stores).encode())
+    identity = json.dumps([fingerprint(training), model.config(), prints.hexdigest(), parts])
+    _open_folder(folder, resume=resume)
+    task = QualityTask(model, data, parts["train"], parts["val"], training)
+    start = time.perf_counter()
+    with ExitStack() as stack:
+        fitted = fit(
+            task,
+            training.loop,
+            folder / STATE,
+            seed=training.seed,
+            fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
+            device=device,
+            resume=resume,
+            report=_bar(stack, training.loop.epochs) if progress else None,
+        )
+    held_part = "test" if parts["test"] else "val"
+    held = data.of_targets(parts[held_part])
+    found = predict(model, data, held, "cpu", training.sampling.max_nodes)
+    metrics = held_out_metrics(found, data)
+    train_positions = data.of_targets(parts["train"])
+    facts: dict[str, Any] = {
+        "molgen": molgen.__version__,
+        "code": code_commit(),
+        "command": command,
+        "model": model.name,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "settings": to_dict(training) | {"encoder": run.encoder or {}, "head": run.head or {}},
+        "data_sha256": prints.hexdigest(),
+        "stores": [
+            {"name": s.folder.name, "sha256": s.fingerprint, "models": len(s)} for s in data.stores
+        ],
+        "split_sha256": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
+        "split": f"lists in {Path(split).name}" if split else f"seed {training.split_seed}",
+        "train_targets": len(parts["train"]),
+        "train_models": len(train_positions),
+        "kinds": _counts(data.kinds[train_positions]),
+        "held_out": held_part,
+        "held_targets": len(parts[held_part]),
+        "held_models": len(held),
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "stopped": fitted.stopped,
+        "steps": fitted.steps,
+        "training_seconds": round(fitted.seconds),
+        "metrics": metrics,
+    }
+    _write_checkpoint(folder, model, fitted, facts, _domain(data, train_positions))
+    return TrainQualityResult(
+        folder=folder,
+        model=model.name,
+        parameters=facts["parameters"],
+        trained_on=len(train_positions),
+        targets=len(parts["train"]),
+        held_out=len(held),
+        epochs=len(fitted.history),
+        best_epoch=fitted.best_epoch,
+        stopped=fitted.stopped,
+        metrics=metrics,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def held_out_metrics(found: Validation, data: QualityData) -> dict[str, Any]:
+    """Return value and 95 % interval (bootstrap over targets) of every metric."""
+    targets = data.targets[found.positions]
+    values = found.metrics(data.targets)
+    intervals = bootstrap_intervals(
+        targets, found.score, found.true_score, np.random.default_rng(0)
+    )
+    table: dict[str, Any] = {}
+    for name, value in values.items():
+        low, high = intervals.get(name, (None, None))
+        table[name] = {
+            "value": round(value, 4) if np.isfinite(value) else None,
+            "low": None if low is None else round(low, 4),
+            "high": None if high is None else round(high, 4),
+        }
+    return table
+
+
+def _check_folder(folder: Path, *, resume: bool, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; expected a folder for the checkpoint")
+    present = [p.name for p in folder.iterdir()] if folder.exists() else []
+    present = [name for name in present if not name.startswith(".")]
+    if foreign := [name for name in present if name not in (*_CHECKPOINT, STATE)]:
+        raise OutputError(f"{folder}: holds {foreign[0]}, which is no part of a checkpoint")
+    if present and not (resume or force):
+        raise OutputError(
+            f"{folder}: is not empty; --resume continues a run in it, --force replaces it"
+        )
+    if resume and "model.safetensors" in present and STATE not in present:
+        raise OutputError(f"{folder}: the run in it is finished; --force replaces it")
+
+
+def _open_folder(folder: Path, *, resume: bool) -> None:
+    """Make the folder; without ``resume`` remove what an earlier run left."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # another process of the same run (DDP) must not take the first one's state away
+        if not resume and os.environ.get("LOCAL_RANK", "0") == "0":
+            for name in (*_CHECKPOINT, STATE):
+                (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be used for the checkpoint ({error})") from None
+
+
+def _bar(stack: ExitStack, epochs: int) -> Report:
+    from tqdm import tqdm
+
+    bar = stack.enter_context(tqdm(total=1, unit="batch", dynamic_ncols=True))
+    shown: dict[str, str] = {}
+
+    def report(stage: str, done: int, total: int, numbers: dict[str, float]) -> None:
+        if stage == "batch":
+            bar.total, bar.n = total, done
+            bar.set_postfix({"loss": f"{numbers['loss']:.4f}", **shown}, refresh=False)
+            bar.refresh()
+        else:
+            shown["val"] = f"{numbers['monitor']:.4f}"
+            bar.set_description(f"epoch {done}/{epochs}")
+
+    return report
+
+
+def _counts(kinds: np.ndarray) -> dict[str, int]:
+    names, counts = np.unique(kinds, return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+
+
+def _domain(data: QualityData, positions: Sequence[int]) -> dict[str, Any]:
+    """Return what was seen in training; outside of it a prediction is a guess."""
+    from molgen.graphs.residue_graph import RESIDUES
+
+    sizes, cad = data.sizes[list(positions)], data.cad[list(positions)]
+    return {
+        "residue_types": list(RESIDUES),
+        "residues": [int(sizes.min()), int(sizes.max())],
+        "cad": [round(float(np.nanmin(cad)), 4), round(float(np.nanmax(cad)), 4)],
+        "kinds": sorted(set(data.kinds[list(positions)].tolist())),
+    }
+
+
+def _write_checkpoint(
+    folder: Path,
+    model: QualityModel,
+    fitted: FitResult,
+    facts: dict[str, Any],
+    domain: dict[str, Any],
+) -> None:
+    """Write all files beside the folder and move them in; the state of the run goes last."""
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return
+    made = folder / ".checkpoint.part"
+    shutil.rmtree(made, ignore_errors=True)
+    save_quality(made, model)
+    _write_history(made / "history.csv", fitted.history)
+    training_curves(made / "history.png", fitted.history)
+    for name, content in (("metrics.json", facts), ("domain.json", domain)):
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        with atomic_write(made / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    with atomic_write(made / "MODEL_CARD.md") as temporary:
+        temporary.write_text(_card(facts, domain), encoding="utf-8")
+    for name in sorted(_CHECKPOINT, key=lambda name: name == "SHA256SUMS"):
+        os.replace(made / name, folder / name)  # the sums last: without them nothing loads
+    made.rmdir()
+    (folder / STATE).unlink(missing_ok=True)
+
+
+def _write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    if not history:
+        raise InputError("no epoch was trained")
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        for row in history:
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+_MEASURES = {
+    "target_pearson": "Pearson per target, mean",
+    "target_spearman": "Spearman per target, mean",
+    "top1_loss": "CAD lost by taking the top-ranked model",
+    "pooled_pearson": "Pearson of all models",
+    "residue_pearson": "Pearson of all residues",
+    "score_mse": "squared error of models",
+    "residue_mse": "squared error of residues",
+}
+
+
+def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
+    rows = []
+    for name, title in _MEASURES.items():
+        found = facts["metrics"][name]
+        value = "–" if found["value"] is None else f"{found['value']:.4f}"
+        interval = "–" if found["low"] is None else f"{found['low']:.3f} to {found['high']:.3f}"
+        rows.append(f"| {title} | {value} | {interval} |")
+    return _CARD.format(
+        **facts
+        | {
+            "settings": json.dumps(facts["settings"], sort_keys=True),
+            "rows": "\n".join(rows),
+            "kinds": ", ".join(f"{count} {kind}" for kind, count in facts["kinds"].items()),
+            "stores": ", ".join(s["name"] for s in facts["stores"]),
+            "ranked": int(facts["metrics"]["targets"]["value"] or 0),
+            "smallest": domain["residues"][0],
+            "largest": domain["residues"][1],
+            "best": facts["best_epoch"] + 1,
+        }
+    )
+
+
+_CARD = """# Protein model quality: {model}
+
+Predicts the local CAD-score of every residue of a protein model and the score of the whole model
+from its geometry alone; {parameters:,} parameters. What the name stands for:
+`molgen/scoring/quality_recipes.py`.
+
+* Data: {train_models} models ({kinds}) of {train_targets} targets, stores {stores}. Each target
+  has the same chance in an epoch, times its weight. SHA-256 over the shards: `{data_sha256}`.
+* Split by clusters of sequences ({split}), SHA-256 of the lists: `{split_sha256}`.
+* Code: molgen {molgen}, commit {code}.
+* Command: `{command}`
+* Settings: `{settings}`
+* Training: {epochs} epochs, {steps} steps, {training_seconds} s; kept: epoch {best}; ended by the
+  limit of {stopped}.
+
+Measured on {held_models} models of {held_targets} held-out targets ({held_out}); {ranked} of them
+have five models or more to rank. Intervals by bootstrap over targets.
+
+| measure | value | 95 % interval |
+|---|---|---|
+{rows}
+
+Limits: standard amino acids of protein chains; ligands, nucleic acids and waters are not seen.
+Trained on models of {smallest} to {largest} residues. The score says how much of the contact area
+of the native is right; it is no free energy and does not tell whether a fold is biologically
+relevant.
+"""

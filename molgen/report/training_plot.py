@@ -1,0 +1,38 @@
+"""The course of a training run as a plot: losses and validation, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from molgen.report.plots import PALETTE, _new, _save
+
+_LINES = {
+    "val_target_pearson": "Pearson per target",
+    "val_pooled_pearson": "Pearson of all models",
+    "val_residue_pearson": "Pearson of all residues",
+}
+
+
+def training_curves(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    """Draw the training loss (left axis) and the validation correlations (right axis)."""
+    figure, axes = _new(6.8, 4.2)
+    epochs = [row["epoch"] + 1 for row in history]
+    losses = [row.get("train_loss") for row in history]
+    axes.plot(epochs, [_number(v) for v in losses], color="#66717f", lw=1.6, label="training loss")
+    axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
+    right = axes.twinx()
+    right.grid(visible=False)
+    for colour, (key, name) in zip(PALETTE, _LINES.items(), strict=False):
+        values = [_number(row.get(key)) for row in history]
+        right.plot(epochs, values, color=colour, lw=1.9, marker="o", ms=2.5, label=name)
+    right.set_ylabel("validation correlation")
+    axes.set_title("Training", loc="left", fontweight="semibold")
+    handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
+    right.legend(handles=handles, loc="lower right", fontsize=9, frameon=False)
+    _save(figure, path)
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,325 @@
+"""The training loop: any task, on a CPU, a GPU or several, resumable at any kill.
+
+A task brings batches, a loss and a validation; the loop knows nothing of what is trained. Lightning
+Fabric places things on devices. All that is random comes from the seed: the plan of an epoch from
+(seed, epoch), dropout from torch's generator, whose state is saved with the run.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from molgen.config import limited
+from molgen.errors import DependencyError, OutputError, StoreError
+from molgen.training.run_state import Counters, load_state, read_counters, save_state
+from molgen.training.schedule import MovingAverage, learning_rate_factor
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """Settings of the loop.
+
+    Attributes:
+        epochs: at most.
+        learning_rate: of Adam, at its height.
+        weight_decay: of Adam (added to the gradient, as in the S-GCN paper) or AdamW (decoupled).
+        optimizer: which of the two.
+        clip: largest norm of the gradient; 0 for none.
+        ema: decay of the moving average of weights, which is what is validated and kept; 0: none.
+        schedule: of the learning rate after the warm-up.
+        warmup: steps of linear rise.
+        final: factor on the learning rate at the end.
+        patience: epochs without a better validation before stopping; 0: never. With the plateau
+            schedule the rate is halved at every third of it.
+        max_minutes: stop after an epoch when this much time was spent; 0: no limit.
+        save_minutes: between saved states within an epoch.
+        precision: of Lightning Fabric.
+        devices: how many of the accelerator.
+        strategy: of Lightning Fabric when there are several devices.
+    """
+
+    epochs: int = limited(40, min=1)
+    learning_rate: float = limited(1e-3, above=0.0)
+    weight_decay: float = limited(0.003, min=0.0)
+    optimizer: Literal["adam", "adamw"] = "adam"
+    clip: float = limited(1.0, min=0.0)
+    ema: float = limited(0.995, min=0.0, below=1.0)
+    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    warmup: int = limited(100, min=0)
+    final: float = limited(0.02, min=0.0, max=1.0)
+    patience: int = limited(10, min=0)
+    max_minutes: float = limited(0.0, min=0.0)
+    save_minutes: float = limited(5.0, min=0.0)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    devices: int = limited(1, min=1)
+    strategy: Literal["auto", "ddp"] = "auto"
+
+
+@runtime_checkable
+class Task(Protocol):
+    """What the loop trains on."""
+
+    module: nn.Module
+    """Takes a batch and returns its losses by name, "loss" among them."""
+
+    def plan(self, epoch: int) -> Sequence[Any]:
+        """Return what each batch of an epoch is made of; the same whenever it is asked."""
+
+    def load(self, item: Any) -> Any:
+        """Return a batch, with a method ``to(device)``; called in another thread."""
+
+    def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
+        """Return metrics; the one called "monitor" is to rise."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The outcome of a run; the module of the task carries the best weights.
+
+    Attributes:
+        history: a row for every epoch.
+        best_epoch: whose weights are kept, from 0.
+        stopped: why the run ended: "epochs", "patience" or "time".
+        steps: of the optimiser.
+        seconds: of training, earlier parts of a resumed run included.
+    """
+
+    history: list[dict[str, Any]]
+    best_epoch: int
+    stopped: str
+    steps: int
+    seconds: float
+
+
+Report = Callable[[str, int, int, dict[str, float]], None]
+"""Called with a stage ("batch" or "epoch"), how many are done, of how many, and numbers."""
+
+
+def fit(
+    task: Task,
+    config: LoopConfig,
+    state: Path,
+    *,
+    seed: int,
+    fingerprint: str,
+    device: str = "cpu",
+    resume: bool = False,
+    report: Report | None = None,
+) -> FitResult:
+    """Train the module of ``task`` and leave the best weights in it.
+
+    Args:
+        state: file of the run's state; removed by nobody here.
+        fingerprint: of settings and data; a state of another one is not resumed.
+        device: "cpu" or "cuda[:N]".
+        resume: go on from ``state`` if it is there.
+        report: hears about progress; on the first process only.
+
+    Raises:
+        OutputError: ``state`` exists and ``resume`` is not set.
+        StoreError: ``state`` cannot be read or is of other settings or data.
+        DependencyError: Lightning is not installed.
+    """
+    if state.is_file() and not resume:
+        raise OutputError(f"{state}: a run is under way there; --resume continues it")
+    fabric = _fabric(config, device)
+    torch.manual_seed(seed + fabric.global_rank)
+    run = _Run(fabric, task, config, state, report or (lambda *_: None))
+    run.counters = Counters(fingerprint)
+    if state.is_file():
+        run.counters = read_counters(state)
+        if run.counters.fingerprint != fingerprint:
+            raise StoreError(f"{state}: belongs to a run with other settings or data; start over")
+        run.best = load_state(state, run.modules, run.optimizer)
+    stopped = run.train()
+    if run.best:
+        task.module.load_state_dict(run.best)
+    task.module.to("cpu").eval()
+    counters = run.counters
+    return FitResult(
+        counters.history, counters.best_epoch, stopped, counters.step, counters.seconds
+    )
+
+
+class _Run:
+    """One call of `fit`: the objects that the steps share."""
+
+    def __init__(
+        self, fabric: Any, task: Task, config: LoopConfig, state: Path, report: Report
+    ) -> None:
+        self.fabric, self.task, self.config = fabric, task, config
+        self.state, self.report = state, report
+        module = task.module.to(fabric.device)
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+        optimizer = kind(
+            module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.average = MovingAverage(module, config.ema)
+        self.live = module
+        self.wrapped, self.wrapped_optimizer = fabric.setup(module, optimizer)
+        self.optimizer = optimizer
+        self.modules = {"live": module, "average": self.average.model}
+        self.counters = Counters("")
+        self.best: dict[str, Tensor] = {}
+        self.saved = time.monotonic()
+        self.started = time.monotonic()
+
+    def train(self) -> str:
+        """Run epochs until one of the reasons to stop; return it."""
+        self.started = self.saved = time.monotonic()
+        before = self.counters.seconds
+        while True:
+            reason = self._finished()
+            if reason:
+                return reason
+            self._epoch(before)
+            self.counters.seconds = before + time.monotonic() - self.started
+            self._validate()
+            self._save()
+
+    def _finished(self) -> str:
+        counters, config = self.counters, self.config
+        if counters.epoch >= config.epochs:
+            return "epochs"
+        if config.patience and counters.epoch - 1 - counters.best_epoch >= config.patience:
+            return "patience" if counters.best_epoch >= 0 else ""
+        late = config.max_minutes and counters.seconds >= 60 * config.max_minutes
+        return "time" if late and counters.epoch else ""
+
+    def _epoch(self, before: float) -> None:
+        counters = self.counters
+        plan = self.task.plan(counters.epoch)
+        mine = _share(plan, self.fabric.global_rank, self.fabric.world_size)
+        total = self.config.epochs * len(mine)
+        self.wrapped.train()
+        for batch in prefetch(mine[counters.batch :], self.task.load):
+            factor = learning_rate_factor(
+                self.config.schedule,
+                counters.step,
+                total,
+                warmup=self.config.warmup,
+                final=self.config.final,
+                drops=counters.drops,
+            )
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.config.learning_rate * factor
+            losses = self._step(batch.to(self.fabric.device))
+            for name, value in losses.items():
+                counters.sums[name] = counters.sums.get(name, 0.0) + value
+            counters.step += 1
+            counters.batch += 1
+            if self.fabric.global_rank == 0:
+                self.report("batch", counters.batch, len(mine), losses)
+            if time.monotonic() - self.saved > 60 * self.config.save_minutes:
+                counters.seconds = before + time.monotonic() - self.started
+                self._save()
+
+    def _step(self, batch: Any) -> dict[str, float]:
+        self.wrapped_optimizer.zero_grad()
+        losses = self.wrapped(batch)
+        self.fabric.backward(losses["loss"])
+        if self.config.clip:
+            self.fabric.clip_gradients(
+                self.wrapped, self.wrapped_optimizer, max_norm=self.config.clip,
+                error_if_nonfinite=False,
+            )  # fmt: skip
+        self.wrapped_optimizer.step()
+        if self.config.ema:
+            self.average.update(self.live, self.counters.step)
+        names = list(losses)
+        values = torch.stack([losses[name].detach().float() for name in names]).tolist()
+        return dict(zip(names, values, strict=True))
+
+    def _validate(self) -> None:
+        """Validate, keep the weights if they are the best, and close the row of the epoch."""
+        counters = self.counters
+        judged = self.average.model if self.config.ema else self.live
+        judged.eval()
+        with torch.no_grad():
+            metrics = self.task.validate(judged, self.fabric.device)
+        if self.fabric.world_size > 1:  # all must come to the same decision
+            metrics = self.fabric.broadcast(metrics, src=0)
+        row: dict[str, Any] = {
+            "epoch": counters.epoch,
+            "steps": counters.step,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            **{f"train_{k}": v / max(1, counters.batch) for k, v in counters.sums.items()},
+            **{f"val_{name}": value for name, value in metrics.items()},
+            "seconds": round(counters.seconds, 1),
+        }
+        # JSON knows no NaN
+        row = {
+            k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()
+        }
+        counters.history.append(row)
+        value = metrics["monitor"]
+        if math.isfinite(value) and (counters.best is None or value > counters.best):
+            counters.best, counters.best_epoch = value, counters.epoch
+            state = judged.state_dict()
+            self.best = {name: v.detach().cpu().clone() for name, v in state.items()}
+        elif self.config.schedule == "plateau" and self.config.patience:
+            third = max(1, self.config.patience // 3)
+            counters.drops += (counters.epoch - counters.best_epoch) % third == 0
+        counters.epoch += 1
+        counters.batch, counters.sums = 0, {}
+        if self.fabric.global_rank == 0:
+            self.report("epoch", counters.epoch, self.config.epochs, metrics)
+
+    def _save(self) -> None:
+        if self.fabric.global_rank == 0:
+            save_state(self.state, self.counters, self.modules, self.optimizer, self.best)
+        self.fabric.barrier()
+        self.saved = time.monotonic()
+
+
+def prefetch(items: Sequence[Any], load: Callable[[Any], Any], ahead: int = 2) -> Iterator[Any]:
+    """Yield ``load(item)`` in order; a thread prepares the next ones meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting: list[Future] = []
+        try:
+            for item in items:
+                waiting.append(pool.submit(load, item))
+                if len(waiting) > ahead:
+                    yield waiting.pop(0).result()
+            while waiting:
+                yield waiting.pop(0).result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _share(plan: Sequence[Any], rank: int, processes: int) -> Sequence[Any]:
+    """Return the batches of one process; all get as many, the first ones twice if need be."""
+    if processes == 1:
+        return plan
+    each = math.ceil(len(plan) / processes)
+    padded = [*plan, *plan][: each * processes]
+    return padded[rank::processes]
+
+
+def _fabric(config: LoopConfig, device: str) -> Any:
+    try:
+        from lightning.fabric import Fabric
+    except ImportError:
+        raise DependencyError("training needs Lightning: pip install 'molgen[train]'") from None
+    kind, _, number = device.partition(":")
+    devices: Any = [int(number)] if number else config.devices
+    fabric = Fabric(
+        accelerator=kind, devices=devices, strategy=config.strategy, precision=config.precision
+    )
+    fabric.launch()
+    return fabric
+
+
+def _finite(value: Any) -> Any:
+    """Return the value, or None for a number that JSON does not know."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
