@@ -51,6 +51,18 @@ def read_structure(path: str | Path, *, model: int | None = None) -> Structure:
     parsed = parse_structure(path)
     notes: list[str] = []
     atoms = _pick_model(parsed.atoms, model, path, notes)
+    protein = build_protein(parsed.name, atoms, path, notes)
+    groups, said = find_groups(protein, parsed)
+    notes += look_over(protein) + _list_kept(groups) + said
+    return Structure(replace(protein, notes=tuple(notes)), groups)
+
+
+def build_protein(name: str, atoms: AtomTable, path: str | Path, notes: list[str]) -> Protein:
+    """Return the atoms of one model as `read_structure` does, and add to ``notes`` what it did.
+
+    Raises:
+        StructureError: no protein among them.
+    """
     atoms = _drop_waters_and_hydrogens(atoms, notes)
     atoms, said = pick_altlocs(atoms)
     notes += said
@@ -59,16 +71,18 @@ def read_structure(path: str | Path, *, model: int | None = None) -> Structure:
     polymer = polymer_residues(atoms, atoms.starts())
     atoms, polymer, said = drop_overlapping_groups(atoms, polymer)
     notes += said
-    protein = _to_protein(parsed.name, atoms, polymer, notes)
+    protein = _to_protein(name, atoms, polymer, notes)
     if not _holds_protein(protein):
         raise StructureError(
             f"{path}: no protein found; expected at least one amino-acid residue "
             f"(residues there: {shorten(sorted(set(protein.residue_names.tolist())))})"
         )
-    groups, said = find_groups(protein, parsed)
-    notes += modified_residues(protein) + missing_atoms(protein) + chain_breaks(protein)
-    notes += _list_kept(groups) + said
-    return Structure(replace(protein, notes=tuple(notes)), groups)
+    return protein
+
+
+def look_over(protein: Protein) -> list[str]:
+    """Return notes on modified residues, missing atoms and chain breaks."""
+    return modified_residues(protein) + missing_atoms(protein) + chain_breaks(protein)
 
 
 def read_protein(path: str | Path) -> Protein:
