@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -297,6 +298,16 @@ def refolded(native: Native, rng: np.random.Generator) -> Draft:
         native.backbone, native.folds, moves.LOOP, contacts, distances, rng,
         mirror=bool(rng.random() < 0.08),
     )  # fmt: skip
+    return _annealed(trace, native, contacts, distances, rng)
+
+
+def _annealed(
+    trace: np.ndarray,
+    native: Native,
+    contacts: np.ndarray,
+    distances: np.ndarray,
+    rng: np.random.Generator,
+) -> Draft:
     return Draft(
         backbone_on_trace(trace, native.backbone).astype(np.float32),
         packing=_packing(rng),
@@ -307,6 +318,49 @@ def refolded(native: Native, rng: np.random.Generator) -> Draft:
         distances=distances,
         keep_folds=bool(rng.random() < 0.8),
     )
+
+
+def novel_fold(native: Native, rng: np.random.Generator) -> Draft:
+    """The right helices and strands in a new arrangement: free modelling gone wrong.
+
+    Strands are paired into sheets at random and helices packed on random neighbours; a share of
+    the native contacts, from none to a third, pulls the other way.
+    """
+    parts = moves.segments(native.folds)
+    n = len(native.backbone)
+    rows: list[tuple[int, int, float]] = []
+    strands = [p for p in parts if native.folds[p[0]] == moves.STRAND]
+    helices = [p for p in parts if native.folds[p[0]] == moves.HELIX]
+    order = [strands[int(k)] for k in rng.permutation(len(strands))]
+    for (a, b), (c, d) in pairwise(order):
+        if rng.random() < 0.15:
+            continue  # another sheet
+        parallel = rng.random() < 0.35
+        slide = int(rng.integers(-2, 3))
+        for step in range(min(b - a, d - c)):
+            other = c + step + slide if parallel else d - 1 - step + slide
+            if 0 <= other < n and abs(other - a - step) > 3:
+                rows.append((a + step, other, float(rng.normal(5.2, 0.5))))
+    for a, b in helices:
+        others = [p for p in parts if p != (a, b)]
+        picked = rng.permutation(len(others))[: int(rng.integers(1, 4))]
+        for c, d in (others[int(k)] for k in picked):
+            turned = rng.random() < 0.5
+            for share in (0.2, 0.5, 0.8):
+                own = int(a + share * (b - a - 1))
+                other = int(c + (1.0 - share if turned else share) * (d - c - 1))
+                rows.append((own, other, float(rng.normal(9.5, 1.0))))
+    ca = native.backbone[:, 1]
+    distance = np.linalg.norm(ca[:, None] - ca[None], axis=-1)
+    i, j = np.nonzero(np.triu(distance < 9.0, 4))
+    keep = rng.random(len(i)) < max(0.0, rng.uniform(-0.1, 0.3)) ** 1.5
+    rows += zip(i[keep].tolist(), j[keep].tolist(), distance[i, j][keep].tolist(), strict=True)
+    if not rows:
+        return refolded(native, rng)
+    contacts = np.array([row[:2] for row in rows], dtype=np.int64)
+    distances = np.maximum(np.array([row[2] for row in rows]), 4.2)
+    trace = fold_trace(native.backbone, native.folds, moves.LOOP, contacts, distances, rng)
+    return _annealed(trace, native, contacts, distances, rng)
 
 
 def low_resolution(native: Native, rng: np.random.Generator) -> Draft:
@@ -335,6 +389,7 @@ RECIPES: dict[str, Recipe] = {
     "wrong_fold": wrong_fold,
     "melted": melted,
     "refolded": refolded,
+    "novel_fold": novel_fold,
     "low_resolution": low_resolution,
 }
 """Recipes by the name that status.csv and models.csv give as ``kind``."""
