@@ -24,6 +24,9 @@ from molgen.structure.protein import ResidueId
 MIN_EDGES = 5
 """Residue contacts below which a model says nothing."""
 
+_EXPOSED = 1e-4
+"""Å²; atoms with less accessible area are buried."""
+
 
 @dataclass(frozen=True)
 class ResidueReport:
@@ -69,7 +72,7 @@ def model_contacts(protein: Protein) -> tuple[ModelContacts, ResidueReport]:
 
     coords = polymer.coords.astype(np.float64)
     diagram = power_diagram(coords, atoms.radii, PROBE)
-    buried = depth(diagram.pairs, diagram.sasa > 0.0)
+    buried = depth(diagram.pairs, diagram.sasa > _EXPOSED)
 
     node_of_atom = report.node[atoms.residue]
     nodes = int(is_node.sum())
