@@ -174,7 +174,7 @@ def build_quality_store(
             waiting.append(task)
     for count in run_tasks(build_shard, waiting, workers):
         notify(count)
-    return _finish(tasks, folder)
+    return finish_store(folder, [task.path for task in tasks])
 
 
 def prepare_folder(folder: Path, *, resume: bool, force: bool) -> None:
@@ -275,12 +275,15 @@ def _size(path: Path | None) -> int:
     return path.stat().st_size if path else 0
 
 
-def _finish(tasks: Sequence[ShardTask], folder: Path) -> list[Row]:
-    """Write the tables and then the manifest from the shards; return the rows of the index."""
+def finish_store(folder: Path, shards: Sequence[Path]) -> list[Row]:
+    """Write the tables and then the manifest of a store; return the rows of its index.
+
+    Shards in the folder that are not listed are removed.
+    """
     rows: list[Row] = []
     sequences: dict[str, str] = {}
     sums: dict[str, str] = {}
-    for path in [task.path for task in tasks]:
+    for path in shards:
         header = read_header(path)
         rows += header.rows
         sequences[header.target] = sequences.get(header.target) or header.sequence

@@ -1,0 +1,160 @@
+"""The training loop on a task that can be checked by hand, and what happens after a kill."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from molgen.errors import OutputError, StoreError
+from molgen.training.loop import LoopConfig, fit, prefetch
+from molgen.training.schedule import MovingAverage, learning_rate_factor
+
+
+class Line(nn.Module):
+    """Fits y = 2 x + 1 with a little dropout, so that the random state matters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(1, 1)
+        self.noise = nn.Dropout(0.1)
+
+    def forward(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        found = self.noise(self.linear(batch))
+        loss = (found - 2 * batch - 1).square().mean()
+        return {"loss": loss, "again": loss}
+
+
+class LineTask:
+    def __init__(self, stop_at: tuple[int, int] | None = None, worse: bool = False) -> None:
+        torch.manual_seed(3)
+        self.module: nn.Module = Line()
+        self.stop_at, self.worse, self.epoch, self.validations = stop_at, worse, 0, 0
+
+    def plan(self, epoch):
+        self.epoch = epoch
+        generator = torch.Generator().manual_seed(epoch)
+        return list(enumerate(torch.randn(6, 8, 1, generator=generator)))
+
+    def load(self, item):
+        if self.stop_at == (self.epoch, item[0]):
+            raise KeyboardInterrupt
+        return item[1]
+
+    def validate(self, module, device):
+        assert not module.training
+        self.validations += 1
+        x = torch.linspace(-1, 1, 9)[:, None]
+        error = (module.linear(x) - 2 * x - 1).square().mean().item()
+        return {"monitor": -float(self.validations) if self.worse else -error, "error": error}
+
+
+CONFIG = LoopConfig(epochs=8, learning_rate=0.1, weight_decay=0.0, warmup=3, save_minutes=0.0)
+
+
+def train(path, task, config=CONFIG, **options):
+    options = {"seed": 1, "fingerprint": "f", **options}
+    return fit(task, config, path, **options)
+
+
+def test_it_learns_and_leaves_the_best_weights(tmp_path):
+    task = LineTask()
+    result = train(tmp_path / "state", task)
+    assert len(result.history) == 8 and result.stopped == "epochs" and result.steps == 48
+    errors = [row["val_error"] for row in result.history]
+    assert errors[-1] < 0.1 * errors[0]
+    assert result.best_epoch == min(range(8), key=errors.__getitem__)
+    x = torch.linspace(-1, 1, 9)[:, None]
+    kept = (task.module.linear(x) - 2 * x - 1).square().mean().item()
+    assert kept == pytest.approx(min(errors), rel=1e-5)
+    row = result.history[0]
+    assert row["train_loss"] == pytest.approx(row["train_again"]) and row["steps"] == 6
+
+
+@pytest.mark.parametrize("where", [(0, 4), (2, 0), (5, 3)])
+def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path, where):
+    whole = LineTask()
+    expected = train(tmp_path / "whole", whole)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "state", LineTask(stop_at=where))
+    again = LineTask()
+    found = train(tmp_path / "state", again, resume=True)
+    for a, b in zip(whole.module.parameters(), again.module.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    drop = {"seconds"}
+    plain = [{k: v for k, v in row.items() if k not in drop} for row in found.history]
+    assert plain == [{k: v for k, v in row.items() if k not in drop} for row in expected.history]
+
+
+def test_the_same_seed_the_same_weights(tmp_path):
+    tasks = [LineTask() for _ in range(3)]
+    for at, (task, seed) in enumerate(zip(tasks, (1, 1, 2), strict=True)):
+        train(tmp_path / str(at), task, seed=seed)
+    first, same, other = (task.module.linear.weight.item() for task in tasks)
+    assert first == same != other
+
+
+def test_it_stops_without_progress_and_when_time_is_up(tmp_path):
+    patient = LoopConfig(epochs=20, patience=3, schedule="plateau", warmup=0)
+    result = train(tmp_path / "a", LineTask(worse=True), patient)
+    assert result.stopped == "patience" and result.best_epoch == 0 and len(result.history) == 4
+    # halved after every epoch that brought nothing (a third of the patience)
+    rates = [row["learning_rate"] for row in result.history]
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 2.5e-4])
+    hasty = LoopConfig(epochs=50, max_minutes=1e-9)
+    assert len(train(tmp_path / "b", LineTask(), hasty).history) == 1
+
+
+def test_states_that_cannot_be_taken_up(tmp_path):
+    path = tmp_path / "state"
+    train(path, LineTask(), LoopConfig(epochs=1))
+    with pytest.raises(OutputError, match="a run is under way there"):
+        train(path, LineTask())
+    with pytest.raises(StoreError, match="belongs to a run with other settings or data"):
+        train(path, LineTask(), resume=True, fingerprint="other")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(StoreError, match="no state of a training run"):
+        train(path, LineTask(), resume=True)
+
+
+def test_without_average_and_clipping_the_live_weights_count(tmp_path):
+    task = LineTask()
+    config = LoopConfig(
+        epochs=15, learning_rate=0.1, ema=0.0, clip=0.0, warmup=0, optimizer="adamw"
+    )
+    assert train(tmp_path / "state", task, config).history[-1]["val_error"] < 1.0
+
+
+def test_learning_rates_by_hand():
+    def cosine(step):
+        return learning_rate_factor("cosine", step, 110, warmup=10, final=0.1)
+
+    assert [cosine(k) for k in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert cosine(60) == pytest.approx(0.1 + 0.9 * 0.5)  # half-way between 10 and 110
+    assert cosine(110) == pytest.approx(0.1) and cosine(500) == pytest.approx(0.1)
+    found = [
+        learning_rate_factor("plateau", 9, 1, warmup=0, final=0.2, drops=n) for n in (0, 1, 2, 3)
+    ]
+    assert found == pytest.approx([1.0, 0.5, 0.25, 0.2])
+    assert learning_rate_factor("constant", 10**6, 1, warmup=0, final=0.2) == 1.0
+
+
+def test_the_moving_average_by_hand():
+    model = nn.BatchNorm1d(1)
+    average = MovingAverage(model, 0.5)
+    model.weight.data.fill_(3.0)
+    model.running_mean.fill_(7.0)
+    average.update(model, 0)  # decay min(0.5, 1 / 10)
+    assert average.model.weight.item() == pytest.approx(0.1 * 1.0 + 0.9 * 3.0)
+    assert average.model.running_mean.item() == 7.0
+    average.update(model, 1000)
+    assert average.model.weight.item() == pytest.approx(0.5 * 2.8 + 0.5 * 3.0)
+
+
+def test_prefetch_keeps_order_and_passes_errors_on():
+    assert list(prefetch(range(7), lambda k: k * k)) == [k * k for k in range(7)]
+    with pytest.raises(ZeroDivisionError):
+        list(prefetch([1, 0, 2], lambda k: 1 / k))
+    assert math.isclose(next(prefetch([4], float)), 4.0)
