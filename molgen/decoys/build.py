@@ -10,7 +10,7 @@ import torch
 
 from molgen.decoys import moves
 from molgen.decoys.backbone_geometry import internal_coordinates, place_oxygen
-from molgen.decoys.recipes import Draft, Effort, Native, Recipe
+from molgen.decoys.recipes import HYDROPATHY, Draft, Effort, Native, Recipe
 from molgen.decoys.sidechains import RESIDUES, PackingConfig, atom_layout, build_sidechains
 from molgen.energy.openmm_heavy import HeavyAtomField, Restraints
 from molgen.energy.openmm_implicit import ImplicitSolvent, ImplicitSolventConfig
@@ -81,7 +81,12 @@ class Builder:
         self.source = source
         self._sequence = np.array([RESIDUES.index(name) for name in source.names])
         self._given, self._complete = _native_atoms(source)
-        self.native = Native(source.backbone, moves.secondary_structure(source.backbone), others)
+        self.native = Native(
+            source.backbone,
+            moves.secondary_structure(source.backbone),
+            np.array([HYDROPATHY[name] for name in source.names]),
+            others,
+        )
         self._whole = self._pack(source.backbone, "packed", np.random.default_rng(0))
         self._field = HeavyAtomField(self._whole)
 

@@ -15,6 +15,11 @@ _STEP = 3.8  # Å between neighbouring CA atoms
 _CLASH = 4.2
 
 
+def globule_radius(residues: int) -> float:
+    """Return the usual radius of gyration of a folded chain, Å (Skolnick et al., JMB 1997)."""
+    return 2.2 * residues**0.38
+
+
 def fold_trace(
     backbone: np.ndarray,
     folds: np.ndarray,
@@ -47,8 +52,7 @@ def fold_trace(
     graph[contacts[:, 0], contacts[:, 1]] = distances
     graph[pairs[:, 0], pairs[:, 1]] = lengths
     reach = shortest_path(np.maximum(graph, graph.T), directed=False)
-    # paths overestimate; a globule of n residues is about 2.2 n^0.38 Å in radius of gyration
-    radius = 2.2 * n**0.38
+    radius = globule_radius(n)  # paths overestimate
     reach = np.minimum(reach, 4.0 * radius) ** 0.85
     start = _scaled(reach**2)
     size = np.sqrt(((start - start.mean(0)) ** 2).sum(1).mean())

@@ -8,7 +8,7 @@ spread over the whole range of CAD-scores that server models show.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -20,7 +20,7 @@ from molgen.decoys.backbone_geometry import (
     backbone_from_torsions,
     internal_coordinates,
 )
-from molgen.decoys.folding import backbone_on_trace, fold_trace
+from molgen.decoys.folding import backbone_on_trace, fold_trace, globule_radius
 
 Effort = Literal["packed", "poor", "scrambled"]
 _EFFORTS: tuple[Effort, ...] = ("packed", "poor", "scrambled")
@@ -62,13 +62,21 @@ class Native:
     Attributes:
         backbone: (residues, 4, 3) Å.
         folds: secondary structure of every residue, see `moves.secondary_structure`.
+        greasy: hydropathy of every residue (Kyte & Doolittle, J. Mol. Biol. 1982, 157, 105).
         others: backbones of unrelated natives, for threading.
     """
 
     backbone: np.ndarray
     folds: np.ndarray
+    greasy: np.ndarray
     others: Sequence[np.ndarray] = field(default_factory=tuple)
 
+
+HYDROPATHY = {
+    "ALA": 1.8, "ARG": -4.5, "ASN": -3.5, "ASP": -3.5, "CYS": 2.5, "GLN": -3.5, "GLU": -3.5,
+    "GLY": -0.4, "HIS": -3.2, "ILE": 4.5, "LEU": 3.8, "LYS": -3.9, "MET": 1.9, "PHE": 2.8,
+    "PRO": -1.6, "SER": -0.8, "THR": -0.7, "TRP": -0.9, "TYR": -1.3, "VAL": 4.2,
+}  # fmt: skip
 
 Recipe = Callable[[Native, np.random.Generator], Draft]
 
@@ -87,8 +95,11 @@ def _relaxation(rng: np.random.Generator) -> str:
 
 def _finish(backbone: np.ndarray, rng: np.random.Generator) -> Draft:
     packing = _packing(rng)
+    settled = rng.random() < 0.35  # wrong models may be well packed
     return Draft(
         backbone,
+        temperature=300.0 if settled else 0.0,
+        steps=int(rng.integers(50, 300)) if settled else 0,
         packing=packing,
         # templates and good rotamer libraries give servers about half of the right rotamers
         native_share=float(rng.uniform(0.0, 0.8)) if packing == "packed" else 0.0,
@@ -197,7 +208,7 @@ def rebuilt_loops(native: Native, rng: np.random.Generator) -> Draft:
         if rng.random() > share:
             continue
         first, last = max(start - 1, 1), min(stop + 1, len(backbone) - 1)
-        moved = Native(backbone, native.folds)
+        moved = replace(native, backbone=backbone)
         rebuilt = _new_torsions(moved, np.arange(first, last), rng)
         rebuilt = _superpose(rebuilt, backbone, max(first - 3, 0), first)
         if last >= len(backbone) - 2:  # a tail hangs free
@@ -239,29 +250,72 @@ def threaded_with_gaps(native: Native, rng: np.random.Generator) -> Draft:
     )  # fmt: skip
 
 
-def wrong_fold(native: Native, rng: np.random.Generator) -> Draft:
-    """The sequence on the backbone of another protein, the best of a few by secondary structure."""
+def _burial(backbone: np.ndarray) -> np.ndarray:
+    """Return how many CA atoms lie within 10 Å of where CB points, (residues,)."""
+    ca = backbone[:, 1]
+    outward = 2.0 * ca - backbone[:, 0] - backbone[:, 2]
+    outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-6)
+    tip = ca + 3.0 * outward
+    return (np.linalg.norm(tip[:, None] - ca[None], axis=-1) < 10.0).sum(1).astype(np.float64)
+
+
+def _fit(greasy: np.ndarray, burial: np.ndarray) -> float:
+    """Return the correlation of hydropathy with burial: what makes a wrong model look right."""
+    if greasy.std() == 0 or burial.std() == 0:
+        return 0.0
+    return float(np.corrcoef(greasy, burial)[0, 1])
+
+
+def _extent(backbone: np.ndarray) -> float:
+    """Return the radius of gyration over that of a globule of as many residues."""
+    ca = backbone[:, 1]
+    radius = float(np.sqrt(((ca - ca.mean(0)) ** 2).sum(1).mean()))
+    return radius / globule_radius(len(ca))
+
+
+def _threaded(native: Native, rng: np.random.Generator, tries: int, *, by_burial: bool) -> Draft:
+    """Thread on the best of some windows of other proteins, by secondary structure and burial."""
     length = len(native.backbone)
-    fitting = [b for b in native.others if 0.8 * length <= len(b) <= 1.8 * length]
+    fitting = [b for b in native.others if 0.8 * length <= len(b) <= 2.5 * length]
     if not fitting:
         return threaded_with_gaps(native, rng)
-    best: tuple[float, np.ndarray, int] | None = None
-    for index in rng.choice(len(fitting), size=min(12, len(fitting)), replace=False):
-        template = fitting[int(index)]
+    found: list[tuple[float, int, int]] = []
+    for index in rng.choice(len(fitting), size=min(tries, len(fitting)), replace=False).tolist():
+        template = fitting[index]
         folds = moves.secondary_structure(template)
-        offset = int(rng.integers(0, max(1, len(template) - length + 1)))
-        window = folds[offset : offset + length]
-        same = float((window == native.folds[: len(window)]).mean())
-        if best is None or same > best[0]:
-            best = same, template, offset
-    assert best is not None
-    template = moves.normal_mode_move(best[1], _log_uniform(rng, 0.3, 1.5), rng)
+        burial = _burial(template) if by_burial else folds
+        for offset in {int(rng.integers(0, max(1, len(template) - length + 1))) for _ in range(6)}:
+            window = slice(offset, min(offset + length, len(template)))
+            size = window.stop - window.start
+            value = float((folds[window] == native.folds[:size]).mean())
+            if by_burial:
+                value += _fit(native.greasy[:size], burial[window])
+                value -= max(0.0, _extent(template[window]) - 1.1)
+            found.append((value, index, offset))
+    found.sort(reverse=True)
+    _, index, offset = found[int(rng.integers(0, min(3, len(found))))]
+    template = moves.normal_mode_move(fitting[index], _log_uniform(rng, 0.3, 1.5), rng)
     keep = moves.secondary_structure(template) != moves.LOOP
-    return _finish(
-        moves.thread(
-            template, length, rng, offset=best[2], indels=int(rng.integers(0, 6)), keep=keep
-        ), rng,
-    )  # fmt: skip
+    backbone = moves.thread(
+        template, length, rng, offset=offset, indels=int(rng.integers(0, 6)), keep=keep
+    )
+    if not by_burial:
+        return _finish(backbone, rng)
+    return Draft(backbone, temperature=float(rng.uniform(250.0, 350.0)),
+                 steps=int(rng.integers(50, 400)))  # fmt: skip
+
+
+def wrong_fold(native: Native, rng: np.random.Generator) -> Draft:
+    """The sequence on the backbone of another protein, the best of a few by secondary structure."""
+    return _threaded(native, rng, 12, by_burial=False)
+
+
+def plausible_fold(native: Native, rng: np.random.Generator) -> Draft:
+    """The sequence threaded where it fits best among many: wrong, but compact and well buried.
+
+    Such models of good servers are the hardest to tell from right ones.
+    """
+    return _threaded(native, rng, 150, by_burial=True)
 
 
 def melted(native: Native, rng: np.random.Generator) -> Draft:
@@ -326,6 +380,21 @@ def novel_fold(native: Native, rng: np.random.Generator) -> Draft:
     Strands are paired into sheets at random and helices packed on random neighbours; a share of
     the native contacts, from none to a third, pulls the other way.
     """
+    best: tuple[float, np.ndarray, np.ndarray, np.ndarray] | None = None
+    for _ in range(int(rng.integers(1, 6))):  # the best of some looks right where it is not
+        contacts, distances = _arranged(native, rng)
+        if not len(contacts):
+            return refolded(native, rng)
+        trace = fold_trace(native.backbone, native.folds, moves.LOOP, contacts, distances, rng)
+        value = _fit(native.greasy, _burial(backbone_on_trace(trace, native.backbone)))
+        if best is None or value > best[0]:
+            best = value, trace, contacts, distances
+    assert best is not None
+    return _annealed(best[1], native, best[2], best[3], rng)
+
+
+def _arranged(native: Native, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return contacts of a random arrangement of the helices and strands, and their distances."""
     parts = moves.segments(native.folds)
     n = len(native.backbone)
     rows: list[tuple[int, int, float]] = []
@@ -355,12 +424,8 @@ def novel_fold(native: Native, rng: np.random.Generator) -> Draft:
     i, j = np.nonzero(np.triu(distance < 9.0, 4))
     keep = rng.random(len(i)) < max(0.0, rng.uniform(-0.1, 0.3)) ** 1.5
     rows += zip(i[keep].tolist(), j[keep].tolist(), distance[i, j][keep].tolist(), strict=True)
-    if not rows:
-        return refolded(native, rng)
-    contacts = np.array([row[:2] for row in rows], dtype=np.int64)
-    distances = np.maximum(np.array([row[2] for row in rows]), 4.2)
-    trace = fold_trace(native.backbone, native.folds, moves.LOOP, contacts, distances, rng)
-    return _annealed(trace, native, contacts, distances, rng)
+    contacts = np.array([row[:2] for row in rows], dtype=np.int64).reshape(-1, 2)
+    return contacts, np.maximum(np.array([row[2] for row in rows]), 4.2)
 
 
 def low_resolution(native: Native, rng: np.random.Generator) -> Draft:
@@ -387,6 +452,7 @@ RECIPES: dict[str, Recipe] = {
     "noisy_torsions": noisy_torsions,
     "threaded_with_gaps": threaded_with_gaps,
     "wrong_fold": wrong_fold,
+    "plausible_fold": plausible_fold,
     "melted": melted,
     "refolded": refolded,
     "novel_fold": novel_fold,
