@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -112,6 +113,8 @@ def quality(
 
     if resume and force:
         raise click.UsageError("--resume and --force exclude each other")
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes speaks
+        quiet, as_json = True, False
     run = use_case.read_run(config, options.given(model=model, seed=seed, loop__epochs=epochs))
     result = use_case.train_quality(
         stores,
