@@ -244,32 +244,30 @@ def _clip_face(face, planes, near, rho2, x, y):  # type: ignore[no-untyped-def]
         if w * abs(w) <= -rho2 * s2:
             return 0, 0
         a, b = mx * ux + my * uy + mz * uz, mx * vx + my * vy + mz * vz
-        c = here
-        while c < end and a * x[c] + b * y[c] < w:
-            c += 1
-        if c == end:
+        top = a * x[here] + b * y[here]
+        for c in range(here + 1, end):
+            top = max(top, a * x[c] + b * y[c])
+        if top < w:
             continue
         kept = there
-        farthest = 0.0
         x0, y0 = x[end - 1], y[end - 1]
         d0 = a * x0 + b * y0 - w
         for c in range(here, end):
             x1, y1 = x[c], y[c]
             d1 = a * x1 + b * y1 - w
-            if (d0 < 0.0) != (d1 < 0.0):
-                part = d0 / (d0 - d1)
-                xc, yc = x0 + part * (x1 - x0), y0 + part * (y1 - y0)
-                x[kept], y[kept] = xc, yc
-                kept += 1
-                farthest = max(farthest, xc * xc + yc * yc)
-            if d1 < 0.0:
-                x[kept], y[kept] = x1, y1
-                kept += 1
-                farthest = max(farthest, x1 * x1 + y1 * y1)
+            # always written, kept only where the edge crosses the line: no branch to mispredict
+            part = d0 / (d0 - d1)
+            x[kept], y[kept] = x0 + part * (x1 - x0), y0 + part * (y1 - y0)
+            kept += (d0 < 0.0) != (d1 < 0.0)
+            x[kept], y[kept] = x1, y1
+            kept += d1 < 0.0
             x0, y0, d0 = x1, y1, d1
         if kept < there + 3:
             return 0, 0
         here, there, end = there, here, kept
+        farthest = 0.0
+        for c in range(here, end):
+            farthest = max(farthest, x[c] * x[c] + y[c] * y[c])
         limit = min(rho2, farthest)
     return here, end - here
 

@@ -75,6 +75,8 @@ def test_gzip_that_is_not_gzip(tmp_path, lines):
     path.write_bytes(b"\x1f\x8bnot gzip at all")
     with pytest.raises(StructureError, match="model.pdb.gz"):
         read_models(path)
+    path.write_text("".join(lines))  # the content tells, not the suffix
+    assert len(next(read_models(path))[1]) == 544
 
 
 @pytest.mark.parametrize("text", ["", "HEADER\nREMARK nothing\nEND\n", "<html>not found</html>"])
