@@ -34,6 +34,7 @@ COMMANDS = {
         "molgen.cli.evaluate:command",
         "Compare poses with reference ligands: RMSD, validity, joint.",
     ),
+    "score": Entry("molgen.cli.score:command", "Predict the quality of protein models."),
     "preprocess": Entry(
         "molgen.cli.preprocess:command", "Turn a folder of complexes into a training store."
     ),

@@ -16,6 +16,7 @@ from rdkit import Chem
 
 from molgen.io import atomic_write
 from molgen.report.depiction import depict
+from molgen.report.page import asset, is_plain, label, script_json, show, template
 
 MAX_3D = 25
 """Ligands whose poses are embedded for the 3D view; the best-scored come first."""
@@ -102,10 +103,10 @@ def write_report(
         "poses": poses,
         "first": shown[0] if shown else None,
     }
-    facts = {key: value for key, value in run.items() if _is_plain(value)}
-    page = _template().render(
+    facts = {key: value for key, value in run.items() if is_plain(value)}
+    page = template("report.html.j2").render(
         title=title,
-        facts={_label(key): _show(value) for key, value in facts.items()},
+        facts={label(key): show(value) for key, value in facts.items()},
         record=json.dumps(dict(run), indent=2, default=str, ensure_ascii=False),
         has_record=len(facts) < len(run),
         views=views,
@@ -115,9 +116,9 @@ def write_report(
         shown_3d=len(shown),
         has_receptor=bool(data["receptor"]),
         has_reference=bool(data["reference"]),
-        data=_script_json(data),
-        style=_asset("report.css"),
-        viewer=_asset("report.js"),
+        data=script_json(data),
+        style=asset("report.css"),
+        viewer=asset("report.js"),
         library=_library() if shown else "",
     )
     with atomic_write(path) as temporary:
@@ -139,7 +140,7 @@ def _view(number: int, entry: ReportEntry) -> dict[str, Any]:
         failed = failed.replace(";", ",").split(",") if isinstance(failed, str) else failed
         rows.append(
             {
-                "cells": [(key, _show(row.get(key, ""))) for key in columns],
+                "cells": [(key, show(row.get(key, ""))) for key in columns],
                 "bar": _bar(score, known),
                 "valid": None if verdict is None else _truth(row.get(verdict)),
                 "failed": [str(f).strip().replace("_", " ") for f in failed if str(f).strip()],
@@ -154,11 +155,11 @@ def _view(number: int, entry: ReportEntry) -> dict[str, Any]:
         "reason": entry.reason,
         "notes": list(entry.notes),
         "smiles": _smiles(entry.ligand_mol),
-        "columns": [(key, _HEADERS.get(key, _label(key))) for key in columns],
+        "columns": [(key, _HEADERS.get(key, label(key))) for key in columns],
         "verdict": verdict,
         "rows": rows,
         "best": known[0] if known else None,
-        "best_text": _show(known[0]) if known else "",
+        "best_text": show(known[0]) if known else "",
         "num_poses": len(rows),
         "num_valid": sum(checked) if checked else None,
         "top_valid": rows[0]["valid"] if rows else None,
@@ -201,10 +202,6 @@ def _smiles(mol: Chem.Mol | None) -> str:
         return ""
 
 
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool) or value is None
-
-
 def _number(value: Any) -> float | None:
     try:
         number = float(value)
@@ -221,43 +218,7 @@ def _truth(value: Any) -> bool | None:
     return bool(value)
 
 
-def _show(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        # adding zero turns a rounded -0.0 into 0.0
-        return f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if math.isfinite(value) else "–"
-    return str(value)
-
-
-def _label(key: str) -> str:
-    text = str(key).replace("_", " ").strip()
-    return text[:1].upper() + text[1:]
-
-
-def _script_json(data: Any) -> str:
-    """Return JSON that cannot end or open a script element."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
-def _asset(name: str) -> str:
-    return resources.files("molgen.report").joinpath(f"assets/{name}").read_text("utf-8")
-
-
 @cache
 def _library() -> str:
     packed = resources.files("molgen.report").joinpath("assets/3Dmol-min.js.gz").read_bytes()
     return gzip.decompress(packed).decode("utf-8")
-
-
-@cache
-def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.from_string(_asset("report.html.j2"))

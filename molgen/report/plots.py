@@ -13,7 +13,7 @@ from molgen.metrics import Outcome, Proportion
 from molgen.metrics.success import proportion
 
 PALETTE = ("#0f766e", "#d9822b", "#4c6fbf", "#a23b72", "#6b8e23", "#7a6651")
-_STYLE: Any = {
+STYLE: Any = {
     "figure.facecolor": "white",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -132,7 +132,7 @@ def _new(width: float, height: float) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         return figure, figure.add_subplot()
@@ -141,5 +141,5 @@ def _new(width: float, height: float) -> tuple[Any, Any]:
 def _save(figure: Any, path: Path) -> None:
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE), atomic_write(path) as temporary:
+    with matplotlib.rc_context(STYLE), atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=160, metadata={"Software": None})
