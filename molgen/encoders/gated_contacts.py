@@ -67,7 +67,10 @@ class GatedContacts(nn.Module):
         self.node_in = _mlp(3 + 21 + 3 * rank + 2, 2 * width, width)
         edge_inputs = 2 * config.order**2 + 16 + 12 + 9 + 3 + 2 * len(_SEPARATIONS) + 2 + rank
         self.edge_in = _mlp(edge_inputs, 2 * width, width)
-        self.blocks = nn.ModuleList(_Block(width, config.dropout) for _ in range(config.blocks))
+        last = config.blocks - 1
+        self.blocks = nn.ModuleList(
+            _Block(width, config.dropout, edges=number < last) for number in range(config.blocks)
+        )
         self.norm = nn.LayerNorm(width)
 
     def forward(self, graph: ResidueGraph) -> Float[Tensor, "nodes features"]:
@@ -166,19 +169,23 @@ class GatedContacts(nn.Module):
 
 
 class _Block(nn.Module):
-    """One step: messages along edges into residues, then an update of the edges."""
+    """One step: messages along edges into residues, then an update of the edges.
 
-    def __init__(self, width: int, dropout: float) -> None:
+    Nothing reads the edges after the last block, so it does not update them.
+    """
+
+    def __init__(self, width: int, dropout: float, *, edges: bool) -> None:
         super().__init__()
         self.norm_node = nn.LayerNorm(width)
         self.norm_edge = nn.LayerNorm(width)
         # a linear map of [h_a, h_b, e] is the sum of three; those of nodes are far fewer
-        self.from_receiver = nn.Linear(width, 2 * width)
-        self.from_neighbour = nn.Linear(width, 2 * width, bias=False)
-        self.from_edge = nn.Linear(width, 2 * width, bias=False)
+        hidden = 2 * width if edges else width
+        self.from_receiver = nn.Linear(width, hidden)
+        self.from_neighbour = nn.Linear(width, hidden, bias=False)
+        self.from_edge = nn.Linear(width, hidden, bias=False)
         self.message = nn.Linear(width, 2 * width)
         self.update = _mlp(2 * width, 2 * width, width)
-        self.edge_update = nn.Linear(width, width)
+        self.edge_update = nn.Linear(width, width) if edges else None
         self.drop = nn.Dropout(dropout)
 
     def forward(
@@ -187,12 +194,15 @@ class _Block(nn.Module):
         node, edge = self.norm_node(h), self.norm_edge(e)
         mixed = self.from_edge(edge)
         mixed = mixed + self.from_receiver(node)[receiver] + self.from_neighbour(node)[neighbour]
-        hidden, to_edge = nn.functional.silu(mixed).chunk(2, dim=1)
-        value, gate = self.message(hidden).chunk(2, dim=1)
+        hidden = nn.functional.silu(mixed)
+        width = h.shape[1]
+        value, gate = self.message(hidden[:, :width]).chunk(2, dim=1)
         message = value * torch.sigmoid(gate) * weight
         total = torch.zeros_like(h).index_add(0, receiver, message) / 3.0
         h = h + self.drop(self.update(torch.cat([node, total], dim=1)))
-        return h, e + self.drop(self.edge_update(to_edge))
+        if self.edge_update is not None:
+            e = e + self.drop(self.edge_update(hidden[:, width:]))
+        return h, e
 
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
