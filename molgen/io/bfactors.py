@@ -95,9 +95,8 @@ def _residue(columns: bytes) -> ResidueId:
 
 def _number(text: str) -> int:
     """Return a residue number; beyond 9999 it is written in letters (hybrid-36)."""
-    if len(text) == 4 and text[0].isalpha() and text.isalnum():
-        shift = 16 if text.islower() else -10  # "A000" is 10000, "a000" follows "ZZZZ"
-        return int(text, 36) + shift * 36**3 + 10_000
+    if len(text) == 4 and text[0].isupper() and text.isalnum():
+        return int(text, 36) - 10 * 36**3 + 10_000
     return int(text)
 
 

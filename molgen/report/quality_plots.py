@@ -12,7 +12,7 @@ from molgen.io import atomic_write
 from molgen.report.plots import PALETTE, STYLE
 from molgen.report.quality_profile import COLOURS, Profile, on_common_residues
 
-MAX_ROWS = 100
+MAX_ROWS = 60
 """Models in the heat map."""
 MAX_BARS = 30
 """Models with a bar each; of more the distribution is shown."""
@@ -70,7 +70,8 @@ def overview_plot(
         grid = figure.add_gridspec(2 if known else 1, 2, width_ratios=(3.8, 8.0))
         left = figure.add_subplot(grid[0, 0])
         _bars(left, shown, true) if bars else _histogram(left, scores)
-        _heat_map(figure, figure.add_subplot(grid[:, 1]), shown, names=not bars)
+        title = "Along the chain" + (f", best {len(shown)}" if len(shown) < len(scores) else "")
+        _heat_map(figure, figure.add_subplot(grid[:, 1]), shown, title, names=not bars)
         if known:
             _scatter(figure.add_subplot(grid[1, 0]), np.array(known))
         _save(figure, path)
@@ -104,7 +105,9 @@ def _histogram(axes: Any, scores: Sequence[float]) -> None:
     axes.set_title(f"{len(scores)} models", loc="left", fontweight="bold")
 
 
-def _heat_map(figure: Any, axes: Any, profiles: Sequence[Profile], *, names: bool) -> None:
+def _heat_map(
+    figure: Any, axes: Any, profiles: Sequence[Profile], title: str, *, names: bool
+) -> None:
     residues, values = on_common_residues(profiles)
     axes.set_facecolor("#eef0f3")
     image = axes.imshow(values, aspect="auto", cmap=colour_map(), vmin=0, vmax=1,
@@ -123,14 +126,10 @@ def _heat_map(figure: Any, axes: Any, profiles: Sequence[Profile], *, names: boo
     if names:
         labels = [_short(profile.name, 22) for profile in profiles]
         axes.set_yticks(range(len(labels)), labels, fontsize=_small(len(labels)))
-    elif len(profiles) <= MAX_BARS:
+    else:  # beside the bars, which have the names
         axes.set_yticks([])
-    else:
-        ranks = range(0, len(profiles), max(1, len(profiles) // 8))
-        axes.set_yticks(ranks, [str(profiles[at].rank) for at in ranks])
-        axes.set_ylabel("rank")
     axes.set_xlabel("residue")
-    axes.set_title("Along the chain", loc="left", fontweight="bold")
+    axes.set_title(title, loc="left", fontweight="bold")
 
 
 def _scatter(axes: Any, known: np.ndarray) -> None:
@@ -199,7 +198,7 @@ def _short(name: str, most: int = 30) -> str:
 
 
 def _small(rows: int) -> float:
-    return 9.0 if rows <= 20 else 7.5 if rows <= 30 else 5.5
+    return 9.0 if rows <= 20 else 7.5 if rows <= 40 else 6.5
 
 
 def colour_map() -> Any:
