@@ -145,6 +145,7 @@ def train_quality(
     prints = hashlib.sha256("".join(store.fingerprint for store in data.stores).encode())
     identity = json.dumps([fingerprint(training), model.config(), prints.hexdigest(), parts])
     _open_folder(folder, resume=resume)
+    model.prepare(data.natives(parts["train"]))
     task = QualityTask(model, data, parts["train"], parts["val"], training)
     start = time.perf_counter()
     with ExitStack() as stack:
@@ -281,6 +282,7 @@ def _domain(data: QualityData, positions: Sequence[int]) -> dict[str, Any]:
     return {
         "residue_types": list(RESIDUES),
         "residues": [int(sizes.min()), int(sizes.max())],
+        "chains": list(data.chains(positions)),
         "cad": [round(float(np.nanmin(cad)), 4), round(float(np.nanmax(cad)), 4)],
         "kinds": sorted(set(data.kinds[list(positions)].tolist())),
     }

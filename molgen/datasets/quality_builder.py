@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from molgen.datasets.quality import INDEX, MANIFEST, SPLITS, TARGETS
-from molgen.datasets.quality_entry import GLOBAL_LABELS, LabelledModel, pack
+from molgen.datasets.quality_entry import GLOBAL_LABELS, NATIVE, LabelledModel, pack
 from molgen.datasets.quality_labels import LabelledTarget
 from molgen.datasets.quality_shard import (
     FORMAT,
@@ -36,7 +36,6 @@ SHARD_SIZE = 64
 """Models in a shard, also what a kill can cost at most per worker."""
 
 SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
-NATIVE = "native"
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ NONE = 65535
 _NO_ANGLE = -32768
 
 GLOBAL_LABELS = ("cad", "lddt", "gdt_ts", "tm")
+NATIVE = "native"
+"""Name and kind of the native as a model of itself."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from molgen.datasets.quality_entry import LabelledModel
+from molgen.datasets.quality_entry import NATIVE, LabelledModel
 from molgen.errors import StructureError
 from molgen.graphs.model_contacts import ResidueReport, model_contacts
 from molgen.graphs.residue_graph import ModelContacts
@@ -50,8 +50,8 @@ class LabelledTarget:
         ones = np.ones(len(self._contacts), dtype=np.float32)
         return LabelledModel(
             target=self.name,
-            name="native",
-            kind="native",
+            name=NATIVE,
+            kind=NATIVE,
             weight=weight,
             contacts=self._contacts,
             cad_local=ones,

@@ -7,6 +7,7 @@ and harmonics it keeps:
   the edge of their residues, a learned contact potential of low rank (the idea of VoroMQA,
   Olechnovic & Venclovas, Proteins 2017, 85, 1131, with learned instead of counted energies);
   solvent-accessible area does the same for residues;
+* energies of the contacts counted on natives (`molgen.encoders.contact_potential`);
 * edges know contact area, CA and CB distances, separation along the chain, direction (harmonics
   in the frame of either residue) and the relative orientation of the two frames;
 * residual blocks with gates, edges updated beside nodes.
@@ -14,6 +15,7 @@ and harmonics it keeps:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,9 +23,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from molgen.config import limited
+from molgen.encoders.contact_potential import EDGE_FEATURES, NODE_FEATURES, ContactPotential
 from molgen.geometry.frames import backbone_frames
 from molgen.geometry.harmonics import real_harmonics
-from molgen.graphs.residue_graph import ATOM_TYPES, RESIDUES, ResidueGraph
+from molgen.graphs.residue_graph import ATOM_TYPES, RESIDUES, ModelContacts, ResidueGraph
 
 _SEPARATIONS = (1, 2, 3, 4, 5, 9, 17, 33)  # lower bounds of the classes of chain separation
 
@@ -64,8 +67,10 @@ class GatedContacts(nn.Module):
         self.giver = nn.Parameter(torch.randn(len(ATOM_TYPES), rank) * 0.3)
         self.taker = nn.Parameter(torch.randn(len(ATOM_TYPES), rank) * 0.3)
         self.solvent = nn.Parameter(torch.randn(len(ATOM_TYPES), rank) * 0.3)
-        self.node_in = _mlp(3 + 21 + 3 * rank + 2, 2 * width, width)
+        self.potential = ContactPotential()
+        self.node_in = _mlp(3 + 21 + 3 * rank + 2 + NODE_FEATURES, 2 * width, width)
         edge_inputs = 2 * config.order**2 + 16 + 12 + 9 + 3 + 2 * len(_SEPARATIONS) + 2 + rank
+        edge_inputs += EDGE_FEATURES
         self.edge_in = _mlp(edge_inputs, 2 * width, width)
         last = config.blocks - 1
         self.blocks = nn.ModuleList(
@@ -73,12 +78,18 @@ class GatedContacts(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
 
+    def prepare(self, natives: Sequence[ModelContacts]) -> None:
+        """Count the contact energies on native structures; once, before training."""
+        self.potential.fit(natives)
+
     def forward(self, graph: ResidueGraph) -> Float[Tensor, "nodes features"]:
         """Return the features of every residue, (nodes, width)."""
         pair, node = self._atoms(graph)
-        e = self.edge_in(torch.cat([self._edges(graph), pair], dim=1))
+        node_energy, pair_energy = self.potential(graph)
+        pair_energy = torch.cat([pair_energy, pair_energy])
+        e = self.edge_in(torch.cat([self._edges(graph), pair, pair_energy], dim=1))
         h = self.kind(graph.residue_type) + self.node_in(
-            torch.cat([self._nodes(graph), node], dim=1)
+            torch.cat([self._nodes(graph), node, node_energy], dim=1)
         )
         receiver, neighbour = graph.edge_index
         weight = torch.sqrt(graph.edge_area / 20.0)[:, None]

@@ -4,7 +4,8 @@ An encoder is a module with
 
 * ``Config``: a frozen dataclass with its options and their defaults;
 * ``irreps_out``: what its features are under rotation (e3nn notation);
-* ``forward(graph) -> Float[Tensor, "nodes features"]``: features of every residue of a graph.
+* ``forward(graph) -> Float[Tensor, "nodes features"]``: features of every residue of a graph;
+* ``prepare(natives)``, if it counts something on native structures before it is trained.
 
 A new encoder is one file and one row of the table; the contract suite then tests it.
 """

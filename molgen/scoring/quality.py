@@ -16,7 +16,7 @@ from molgen.graphs.residue_graph import ModelContacts, to_graph
 from molgen.scoring.quality_model import QualityPrediction, load_quality
 
 DOMAIN = "domain.json"
-"""Beside the weights: ``{"residues": [least, most], "chains": [least, most]}`` seen in training."""
+"""Beside the weights: ``{"residues": [least, most], "chains": [least, most], ...}`` of training."""
 
 BATCH_CONTACTS = 400_000
 """Atom contacts predicted together on a GPU, about 100 models of 200 residues."""
@@ -114,10 +114,7 @@ def read_domain(checkpoint: str) -> dict[str, tuple[int, int]]:
         return {}
     try:
         said = json.loads(path.read_text("utf-8"))
-        return {
-            key: (int(low), int(high))
-            for key, (low, high) in said.items()
-            if key in ("residues", "chains")
-        }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        ranges = {key: said[key] for key in ("residues", "chains") if key in said}
+        return {key: (int(low), int(high)) for key, (low, high) in ranges.items()}
+    except (OSError, ValueError, TypeError) as error:
         raise StoreError(f"{path}: cannot be read ({error})") from None

@@ -6,7 +6,7 @@ model the mean over its residues; both between 0 and 1, 1 for the native.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from molgen.checkpoints import load_tensors, save_tensors
 from molgen.config import build, merge, to_dict
 from molgen.encoders.registry import build_encoder
 from molgen.errors import ConfigError, MolgenError, StoreError
-from molgen.graphs.residue_graph import ResidueGraph
+from molgen.graphs.residue_graph import ModelContacts, ResidueGraph
 from molgen.scoring.quality_recipes import QUALITY_MODELS, HeadConfig
 
 KIND = "quality"
@@ -70,6 +70,11 @@ class QualityModel(nn.Module):
             )
         self.head = nn.Identity() if head.plain else _perceptron(width, outputs, head)
         self.pool = _Pool(width) if head.pooled else None
+
+    def prepare(self, natives: Sequence[ModelContacts]) -> None:
+        """Let the encoder count what it counts on the native structures of the training data."""
+        if hasattr(self.encoder, "prepare"):
+            self.encoder.prepare(natives)
 
     def forward(self, graph: ResidueGraph) -> Float[Tensor, " nodes"]:
         """Return the predicted CAD-score of every residue."""

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from molgen.config import limited
 from molgen.datasets.quality import QualityStore
-from molgen.datasets.quality_entry import unpack_contacts, unpack_label
+from molgen.datasets.quality_entry import NATIVE, unpack_contacts, unpack_label
 from molgen.datasets.quality_splits import apply_split, read_split, split_targets
 from molgen.errors import InputError
-from molgen.graphs.residue_graph import ResidueGraph, to_graph
+from molgen.graphs.residue_graph import ModelContacts, ResidueGraph, to_graph
 
 Group = tuple[int, ...]
 """Positions of models of one target, drawn together so that they can be compared."""
@@ -121,6 +121,17 @@ class QualityData:
                 f"{len(parts['val'])} to validate with; expected some of both"
             )
         return parts
+
+    def chains(self, positions: Sequence[int]) -> tuple[int, int]:
+        """Return the least and the largest number of chains of the models at ``positions``."""
+        places = (self._places[p] for p in positions)
+        counts = {len(np.unique(self.stores[s].packed(at)["chain"])) for s, at in places}
+        return min(counts), max(counts)
+
+    def natives(self, names: Sequence[str]) -> list[ModelContacts]:
+        """Return the native structures of these targets."""
+        places = [self._places[p] for p in self.of_targets(names) if self.kinds[p] == NATIVE]
+        return [unpack_contacts(self.stores[s].packed(at)) for s, at in places]
 
     def load(self, positions: Sequence[int]) -> QualityBatch:
         """Return the models at ``positions`` as one batch."""

@@ -18,6 +18,7 @@ from molgen.api import train_quality as use_case
 from molgen.cli.main import cli
 from molgen.datasets.quality import QualityStore
 from molgen.errors import ConfigError
+from molgen.scoring.quality import read_domain
 from molgen.scoring.quality_model import load_quality
 from molgen.training import loop
 from molgen.training.quality_data import QualityData
@@ -76,7 +77,8 @@ def test_a_checkpoint_has_everything_and_predicts(store, config, tmp_path):
     for piece in (facts["data_sha256"], facts["code"], '"seed": 5', "15 made-up, 3 native", "made"):
         assert piece in card
     assert set(facts["metrics"]) >= {"target_pearson", "pooled_pearson", "residue_pearson"}
-    assert json.loads((out / "domain.json").read_text())["residues"][0] >= 14
+    domain = read_domain(str(out))  # as scoring reads it
+    assert domain["residues"][0] >= 14 and domain["chains"] == (2, 2)
     assert (out / "history.png").read_bytes()[:4] == b"\x89PNG"
     result = run(store, "--out", out, "--config", config, "--resume")
     assert result.exit_code == 2 and "is finished; --force replaces it" in result.stderr
