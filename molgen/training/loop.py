@@ -40,7 +40,8 @@ class LoopConfig:
         final: factor on the learning rate at the end.
         patience: epochs without a better validation before stopping; 0: never. With the plateau
             schedule the rate is halved at every third of it.
-        max_minutes: stop after an epoch when this much time was spent; 0: no limit.
+        max_minutes: stop after an epoch when this much time was spent; 0: no limit. The cosine
+            schedule then falls with the time, so that it ends where the run does.
         save_minutes: between saved states within an epoch.
         precision: of Lightning Fabric.
         devices: how many of the accelerator.
@@ -205,7 +206,7 @@ class _Run:
             factor = learning_rate_factor(
                 self.config.schedule,
                 counters.step,
-                total,
+                self._expected(total, before),
                 warmup=self.config.warmup,
                 final=self.config.final,
                 drops=counters.drops,
@@ -222,6 +223,14 @@ class _Run:
             if time.monotonic() - self.saved > 60 * self.config.save_minutes:
                 counters.seconds = before + time.monotonic() - self.started
                 self._save()
+
+    def _expected(self, total: int, before: float) -> int:
+        """Return the steps that the run will have, as far as its time limit allows."""
+        limit = 60 * self.config.max_minutes
+        spent = before + time.monotonic() - self.started
+        if not limit or spent <= 0 or self.counters.step <= self.config.warmup:
+            return total
+        return min(total, round(self.counters.step * max(1.0, limit / spent)))
 
     def _step(self, batch: Any) -> dict[str, float]:
         self.wrapped_optimizer.zero_grad()
