@@ -78,6 +78,11 @@ def contacts(
     metavar="DIR",
     help="Folder with val.txt and test.txt to hold out. Default: a split by sequence clusters.",
 )
+@click.option(
+    "--init",
+    metavar="NAME|DIR",
+    help="Checkpoint of the same network to start from. Default: random weights.",
+)
 @click.option("--epochs", type=click.IntRange(1), help="At most so many.")
 @click.option("--smoke", is_flag=True, help="Two short epochs, to see that everything works.")
 @options.device
@@ -92,6 +97,7 @@ def quality(
     out: Path,
     model: str | None,
     split: Path | None,
+    init: str | None,
     epochs: int | None,
     smoke: bool,
     device: str | None,
@@ -121,6 +127,7 @@ def quality(
         out,
         run=use_case.smoke(run) if smoke else run,
         split=split,
+        init=init,
         device=device or "auto",
         command=options.command_line(),
         resume=resume,

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 import molgen
-from molgen.api.provenance import code_commit
+from molgen.api.provenance import code_commit, sha256_of
+from molgen.checkpoints import checkpoint_folder
 from molgen.config import build, check, fingerprint, merge, read_yaml, to_dict
 from molgen.datasets.quality import QualityStore
 from molgen.errors import ConfigError, InputError, OutputError
 from molgen.io import atomic_write
 from molgen.report.training_plot import training_curves
-from molgen.scoring.quality_model import QualityModel, build_quality, save_quality
+from molgen.scoring.quality_model import QualityModel, build_quality, load_quality, save_quality
 from molgen.search.device import resolve_device
 from molgen.training.loop import FitResult, Report, fit
 from molgen.training.quality import QualityTask, QualityTraining, Validation, predict
@@ -104,6 +105,7 @@ def train_quality(
     *,
     run: QualityRun | None = None,
     split: str | Path | None = None,
+    init: str | None = None,
     device: str = "auto",
     command: str = "",
     resume: bool = False,
@@ -118,6 +120,8 @@ def train_quality(
         run: settings.
         split: folder with val.txt and test.txt, names of targets to hold out; by default a split
             by clusters of sequences is made.
+        init: checkpoint of the same network to start from, a name or a folder; by default the
+            weights are random. The held-out numbers hold only if it was trained on the same split.
         device: "auto", "cpu" or "cuda[:N]".
         command: the command line, for the model card.
         resume: go on where an earlier run with the same settings and stores was stopped.
@@ -127,7 +131,7 @@ def train_quality(
     Raises:
         StoreError: a store cannot be read, or the state belongs to another run.
         InputError: nothing to train on or to validate with.
-        ConfigError: settings that do not fit together.
+        ConfigError: settings that do not fit together, or ``init`` is another network.
         OutputError: ``out`` is not empty and neither ``resume`` nor ``force`` is set.
         DeviceError: no such device.
     """
@@ -142,8 +146,11 @@ def train_quality(
     parts = data.split(str(split) if split else None, training.split_seed, training.fractions)
     torch.manual_seed(training.seed)
     model = build_quality(training.model, encoder=run.encoder, head=run.head)
+    started_from = _start_from(model, init) if init else ""
     prints = hashlib.sha256("".join(store.fingerprint for store in data.stores).encode())
-    identity = json.dumps([fingerprint(training), model.config(), prints.hexdigest(), parts])
+    identity = json.dumps(
+        [fingerprint(training), model.config(), prints.hexdigest(), parts, started_from]
+    )
     _open_folder(folder, resume=resume)
     model.prepare(data.natives(parts["train"]))
     task = QualityTask(model, data, parts["train"], parts["val"], training)
@@ -176,6 +183,7 @@ def train_quality(
             {"name": s.folder.name, "sha256": s.fingerprint, "models": len(s)} for s in data.stores
         ],
         "split_sha256": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
+        "init": f"weights {started_from[:12]} of {Path(init).name}" if init else "random weights",
         "split": f"lists in {Path(split).name}" if split else f"seed {training.split_seed}",
         "train_targets": len(parts["train"]),
         "train_models": len(train_positions),
@@ -204,6 +212,17 @@ def train_quality(
         metrics=metrics,
         seconds=time.perf_counter() - start,
     )
+
+
+def _start_from(model: QualityModel, checkpoint: str) -> str:
+    """Load the weights of a checkpoint into ``model``; return their SHA-256."""
+    other = load_quality(checkpoint)
+    if other.config() != model.config():
+        raise ConfigError(
+            f"init {checkpoint}: {other.name} with other options than the {model.name} to train"
+        )
+    model.load_state_dict(other.state_dict())
+    return sha256_of(checkpoint_folder(checkpoint) / "model.safetensors")
 
 
 def held_out_metrics(found: Validation, data: QualityData) -> dict[str, Any]:
@@ -371,6 +390,7 @@ from its geometry alone; {parameters:,} parameters. What the name stands for:
 * Code: molgen {molgen}, commit {code}.
 * Command: `{command}`
 * Settings: `{settings}`
+* Start: {init}.
 * Training: {epochs} epochs, {steps} steps, {training_seconds} s; kept: epoch {best}; ended by the
   limit of {stopped}.
 

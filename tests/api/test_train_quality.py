@@ -86,6 +86,25 @@ def test_a_checkpoint_has_everything_and_predicts(store, config, tmp_path):
     assert (again.exit_code, again.stdout) == (0, "")
 
 
+def test_a_run_starts_from_a_checkpoint(store, config, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run(store, "--out", first, "--config", config, "--quiet").exit_code == 0
+    still = tmp_path / "still.yaml"  # so slow that the start is the end
+    still.write_text(
+        SETTINGS.replace("loop: {", "loop: {learning_rate: 1.0e-30, weight_decay: 0.0, ")
+    )
+    found = run(store, "--out", second, "--config", still, "--init", first, "--quiet")
+    assert found.exit_code == 0, found.output
+    before, after = (dict(load_quality(str(f)).named_parameters()) for f in (first, second))
+    for name, value in before.items():
+        torch.testing.assert_close(value, after[name], msg=name)
+    assert "Start: weights" in (second / "MODEL_CARD.md").read_text()
+    other = tmp_path / "other.yaml"
+    other.write_text(config.read_text().replace("order: 2", "order: 3"))
+    refused = run(store, "--out", tmp_path / "x", "--config", other, "--init", first)
+    assert refused.exit_code == 2 and "with other options than" in refused.stderr
+
+
 def test_a_killed_run_ends_with_the_same_weights(store, config, tmp_path, monkeypatch):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert run(store, "--out", whole, "--config", config, "--quiet").exit_code == 0
