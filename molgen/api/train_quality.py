@@ -18,6 +18,7 @@ import numpy as np
 
 import molgen
 from molgen.api.provenance import code_commit, sha256_of
+from molgen.api.tables import json_ready
 from molgen.checkpoints import checkpoint_folder
 from molgen.config import build, check, fingerprint, merge, read_yaml, to_dict
 from molgen.datasets.quality import QualityStore
@@ -197,6 +198,7 @@ def train_quality(
         "steps": fitted.steps,
         "training_seconds": round(fitted.seconds),
         "metrics": metrics,
+        "by_kind": json_ready(found.by_kind(data.kinds)),
     }
     _write_checkpoint(folder, model, fitted, facts, _domain(data, train_positions))
     return TrainQualityResult(
@@ -368,6 +370,7 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
         | {
             "settings": json.dumps(facts["settings"], sort_keys=True),
             "rows": "\n".join(rows),
+            "kind_rows": "\n".join(_kind_row(*item) for item in facts["by_kind"].items()),
             "kinds": ", ".join(f"{count} {kind}" for kind, count in facts["kinds"].items()),
             "stores": ", ".join(s["name"] for s in facts["stores"]),
             "ranked": int(facts["metrics"]["targets"]["value"] or 0),
@@ -376,6 +379,12 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
             "best": facts["best_epoch"] + 1,
         }
     )
+
+
+def _kind_row(kind: str, found: dict[str, float | None]) -> str:
+    numbers = [found[key] for key in ("true", "predicted", "pearson", "residue_pearson")]
+    cells = ["–" if value is None else f"{value:.3f}" for value in numbers]
+    return f"| {kind} | {found['models']:.0f} | {' | '.join(cells)} |"
 
 
 _CARD = """# Protein model quality: {model}
@@ -400,6 +409,10 @@ have five models or more to rank. Intervals by bootstrap over targets.
 | measure | value | 95 % interval |
 |---|---|---|
 {rows}
+
+| kind, held out | models | true CAD, mean | predicted | Pearson, models | Pearson, residues |
+|---|---|---|---|---|---|
+{kind_rows}
 
 Limits: standard amino acids of protein chains; ligands, nucleic acids and waters are not seen.
 Trained on models of {smallest} to {largest} residues. The score says how much of the contact area

@@ -150,6 +150,7 @@ class Validation:
         positions: of the models in the data.
         score, true_score: (models,) predicted and true CAD-score.
         local, true_local: (residues,) of all models one after the other, labelled ones only.
+        owner: (residues,) place of the model among the positions.
     """
 
     positions: list[int]
@@ -157,6 +158,7 @@ class Validation:
     true_score: np.ndarray
     local: np.ndarray
     true_local: np.ndarray
+    owner: np.ndarray
 
     def metrics(self, targets: np.ndarray) -> dict[str, float]:
         """Return all numbers of `mean_metrics` and those of residues."""
@@ -164,6 +166,26 @@ class Validation:
         found["residue_pearson"] = pearson(self.local, self.true_local)
         found["residue_mse"] = float(((self.local - self.true_local) ** 2).mean())
         return found
+
+    def by_kind(self, kinds: np.ndarray) -> dict[str, dict[str, float]]:
+        """Return {kind: numbers} for the kinds of all models of the data.
+
+        ``models``, mean true and predicted score, correlation of the scores of all models of the
+        kind, and of their residues.
+        """
+        own = kinds[self.positions]
+        table = {}
+        for kind in np.unique(own).tolist():
+            inside = own == kind
+            residues = inside[self.owner]
+            table[kind] = {
+                "models": float(inside.sum()),
+                "true": float(self.true_score[inside].mean()),
+                "predicted": float(self.score[inside].mean()),
+                "pearson": pearson(self.score[inside], self.true_score[inside]),
+                "residue_pearson": pearson(self.local[residues], self.true_local[residues]),
+            }
+        return table
 
 
 def predict(
@@ -176,7 +198,8 @@ def predict(
     """Return the predictions of ``model`` for the models at ``positions``."""
     ordered = sorted(positions, key=lambda p: (int(data.sizes[p]), p))
     plan = pack_groups([(p,) for p in ordered], data.sizes, max_nodes)
-    scores, local, true_local = [], [], []
+    scores, local, true_local, owner = [], [], [], []
+    before = 0
     model.eval()
     with torch.no_grad():
         for batch in prefetch(plan, data.load):
@@ -185,12 +208,15 @@ def predict(
             scores.append(found.score.float().cpu())
             local.append(found.local.float().cpu()[known])
             true_local.append(batch.cad_local[known])
+            owner.append(batch.graph.graph[known] + before)
+            before += batch.graph.num_graphs
     return Validation(
         positions=ordered,
         score=torch.cat(scores).double().numpy(),
         true_score=data.cad[ordered],
         local=torch.cat(local).double().numpy(),
         true_local=torch.cat(true_local).double().numpy(),
+        owner=torch.cat(owner).numpy(),
     )
 
 

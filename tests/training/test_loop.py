@@ -107,6 +107,17 @@ def test_it_stops_without_progress_and_when_time_is_up(tmp_path):
     assert len(train(tmp_path / "b", LineTask(), hasty).history) == 1
 
 
+def test_the_cosine_ends_with_the_time(tmp_path, monkeypatch):
+    clock = iter(range(10**9))
+    monkeypatch.setattr("molgen.training.loop.time.monotonic", lambda: float(next(clock)))
+    config = LoopConfig(epochs=1000, max_minutes=10.0, warmup=2, final=0.05)
+    rows = train(tmp_path / "state", LineTask(), config).history
+    assert 10 < len(rows) < 900
+    rates = [row["learning_rate"] / config.learning_rate for row in rows]
+    assert rates[0] > 0.9 and rates[-1] < 0.1
+    assert all(a > b for a, b in zip(rates[:-1], rates[1:], strict=True))
+
+
 def test_states_that_cannot_be_taken_up(tmp_path):
     path = tmp_path / "state"
     train(path, LineTask(), LoopConfig(epochs=1))

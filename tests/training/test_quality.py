@@ -193,6 +193,16 @@ def test_it_learns_to_tell_good_from_bad(data, tmp_path):
     assert found.metrics(data.targets)["pooled_pearson"] == pytest.approx(
         best["val_pooled_pearson"], abs=1e-4
     )
+    # kind by kind, from models predicted one by one
+    table = found.by_kind(data.kinds)
+    assert sum(row["models"] for row in table.values()) == len(found.positions)
+    kind = data.kinds[found.positions[0]]
+    alone = [p for p in found.positions if data.kinds[p] == kind]
+    single = predict(model, data, alone, "cpu", 1)
+    assert table[kind]["predicted"] == pytest.approx(single.score.mean(), abs=1e-6)
+    assert table[kind]["residue_pearson"] == pytest.approx(
+        np.corrcoef(single.local, single.true_local)[0, 1], abs=1e-6
+    )
 
 
 def test_validation_is_thinned_evenly(data):
