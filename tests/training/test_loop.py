@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -115,7 +116,7 @@ def test_the_cosine_ends_with_the_time(tmp_path, monkeypatch):
     assert 10 < len(rows) < 900
     rates = [row["learning_rate"] / config.learning_rate for row in rows]
     assert rates[0] > 0.9 and rates[-1] < 0.1
-    assert all(a > b for a, b in zip(rates[:-1], rates[1:], strict=True))
+    assert all(a > b for a, b in pairwise(rates))
 
 
 def test_states_that_cannot_be_taken_up(tmp_path):
