@@ -36,6 +36,7 @@ def run_record(
     """Return the content of run.json, JSON-ready; timings in seconds."""
     return {
         "molgen": molgen.__version__,
+        "commit": code_commit(),
         "command": command,
         "device": config.get("device", "cpu"),
         "seed": config.get("seed"),
@@ -63,6 +64,8 @@ def code_commit() -> str:
     import subprocess
 
     root = Path(molgen.__file__).resolve().parent.parent
+    if not (root / ".git").exists():  # installed, maybe inside the repository of somebody else
+        return "unknown"
     try:
         commit = _git(root, "rev-parse", "--short=12", "HEAD")
         return commit + ("+" if _git(root, "status", "--porcelain", "--", "molgen") else "")

@@ -1,0 +1,124 @@
+"""Gather benchmark runs of many days or machines entry by entry, and compare the arms in pairs.
+
+    python workflows/posebench/rows.py docs/benchmarks/arms.csv RUN ...
+
+RUN is the output folder of the workflow, of all entries or of a shard. Rows of the same set, arm
+and entry are replaced, all others kept. Without RUN the table is printed only; it takes the entries
+that all arms have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from molgen.io import atomic_write
+from molgen.metrics.success import paired_difference, proportion
+
+COLUMNS = (
+    "set", "arm", "id", "status", "reason", "poses", "top1_rmsd", "oracle_rmsd", "valid",
+    "joint_2A", "heavy_atoms", "rotatable_bonds", "seconds", "molgen", "commit",
+)  # fmt: skip
+Key = tuple[str, str, str]
+
+
+def read(path: Path) -> dict[Key, dict[str, str]]:
+    """Return the rows of a table by set, arm and entry."""
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as stream:
+        return {(row["set"], row["arm"], row["id"]): row for row in csv.DictReader(stream)}
+
+
+def gather(run: Path) -> dict[Key, dict[str, str]]:
+    """Return the rows of a run of the workflow."""
+    rows = {}
+    for path in sorted(run.glob("*/evaluation/*/evaluation.csv")):
+        name, arm = path.parents[2].name, path.parent.name
+        with path.open(encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(stream):
+                made = run / name / arm / row["id"] / "run.json"
+                facts = json.loads(made.read_text("utf-8")) if made.is_file() else {}
+                code = {"molgen": facts.get("molgen", ""), "commit": facts.get("commit", "")}
+                full = row | code | {"set": name, "arm": arm}
+                rows[name, arm, row["id"]] = {key: str(full.get(key, "")) for key in COLUMNS}
+    return rows
+
+
+def write(path: Path, rows: dict[Key, dict[str, str]]) -> None:
+    """Write the table, sorted."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows[key] for key in sorted(rows))
+
+
+def within(row: dict[str, str], column: str) -> bool:
+    return bool(row[column]) and float(row[column]) <= 2.0
+
+
+MEASURES = {
+    "top-1 ≤ 2 Å": lambda row: within(row, "top1_rmsd"),
+    "joint": lambda row: row["joint_2A"] == "true",
+    "oracle ≤ 2 Å": lambda row: within(row, "oracle_rmsd"),
+}
+
+
+def show(rows: dict[Key, dict[str, str]]) -> None:
+    """Print the rates over the entries that all arms have, and each arm against the first."""
+    arms = sorted({arm for _, arm, _ in rows})
+    have: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for name, arm, entry in rows:
+        have[name, entry].add(arm)
+    shared = sorted(place for place, found in have.items() if len(found) == len(arms))
+    of_arm = {arm: [rows[name, arm, entry] for name, entry in shared] for arm in arms}
+    print(f"{len(shared)} entries that all of {', '.join(arms)} have")
+    if not shared:
+        return
+    for arm, found in of_arm.items():
+        seconds = [float(row["seconds"]) for row in found if row["seconds"]]
+        rates = [f"{title} {proportion([ok(r) for r in found]).percent()}"
+                 for title, ok in MEASURES.items()]  # fmt: skip
+        median = f"{np.median(seconds):.1f} s" if seconds else "–"
+        print(f"{arm:16s} {'   '.join(rates)}   median {median}")
+    first, *others = arms
+    for arm in others:
+        for title, ok in MEASURES.items():
+            d = paired_difference(*([ok(r) for r in of_arm[name]] for name in (first, arm)))
+            low, high = (f"{100 * value:+.1f}" for value in (d.low, d.high))
+            print(f"{first} minus {arm}: {title} {100 * d.difference:+.1f} ({low} to {high}) "
+                  f"points, McNemar p {d.p_value:.2g}")  # fmt: skip
+        times = [
+            float(a["seconds"]) / float(b["seconds"])
+            for a, b in zip(of_arm[first], of_arm[arm], strict=True)
+            if a["seconds"] and b["seconds"] and not math.isclose(float(b["seconds"]), 0.0)
+        ]
+        if times:
+            print(f"{first} over {arm}: wall time, median of the ratios {np.median(times):.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rows", type=Path)
+    parser.add_argument("runs", type=Path, nargs="*", metavar="RUN")
+    options = parser.parse_args()
+    rows = read(options.rows)
+    for run in options.runs:
+        rows |= gather(run)
+    if options.runs:
+        write(options.rows, rows)
+    show(rows)
+
+
+if __name__ == "__main__":
+    main()
