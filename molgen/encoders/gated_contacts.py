@@ -41,8 +41,9 @@ class GatedContactsConfig:
         order: harmonics l = 0 ... order - 1.
         rank: of the atom contact potential.
         dropout: in the residual branches.
-        input_dropout: chance that, in training, a whole protein loses its dihedral angles, so that
-            the network does not lean on one signal alone.
+        input_dropout: chance that, in training, a whole protein loses one of four signals (dihedral
+            angles; sizes; learned atom contacts; counted energies), each on its own, so that the
+            network does not lean on one alone.
     """
 
     width: int = limited(64, min=4)
@@ -87,15 +88,27 @@ class GatedContacts(nn.Module):
         pair, node = self._atoms(graph)
         node_energy, pair_energy = self.potential(graph)
         pair_energy = torch.cat([pair_energy, pair_energy])
-        e = self.edge_in(torch.cat([self._edges(graph), pair, pair_energy], dim=1))
-        h = self.kind(graph.residue_type) + self.node_in(
-            torch.cat([self._nodes(graph), node, node_energy], dim=1)
-        )
         receiver, neighbour = graph.edge_index
+        keep = self._kept(graph)[graph.graph]  # (nodes, signals)
+        angles, sizes, atoms, energies = keep.unsqueeze(2).unbind(1)
+        edge_atoms, edge_energies = atoms[receiver], energies[receiver]
+        e = self.edge_in(
+            torch.cat([self._edges(graph), pair * edge_atoms, pair_energy * edge_energies], dim=1)
+        )
+        seen = [*self._nodes(graph, angles, sizes), node * atoms, node_energy * energies]
+        h = self.kind(graph.residue_type) + self.node_in(torch.cat(seen, dim=1))
         weight = torch.sqrt(graph.edge_area / 20.0)[:, None]
         for block in self.blocks:
             h, e = block(h, e, receiver, neighbour, weight)
         return self.norm(h)
+
+    def _kept(self, graph: ResidueGraph) -> Float[Tensor, "graphs 4"]:
+        """Return 1 for the signals that a protein keeps, 0 for those it loses in training."""
+        like = graph.scalars
+        if not (self.training and self.config.input_dropout):
+            return like.new_ones(graph.num_graphs, 4)
+        drawn = torch.rand(graph.num_graphs, 4, device=like.device)
+        return (drawn >= self.config.input_dropout).to(like.dtype)
 
     def _atoms(self, graph: ResidueGraph) -> tuple[Tensor, Tensor]:
         """Return sums over atom contacts for directed edges, and sums over atoms for residues."""
@@ -119,22 +132,23 @@ class GatedContacts(nn.Module):
         distant = total.index_add(0, receiver[~near], pair[~near])
         return pair, torch.cat([node, local, distant], dim=1)
 
-    def _nodes(self, graph: ResidueGraph) -> Tensor:
-        """Return what a residue shows of itself: size, burial, dihedral angles; (nodes, 26)."""
+    @staticmethod
+    def _nodes(graph: ResidueGraph, angles: Tensor, sizes: Tensor) -> list[Tensor]:
+        """Return what a residue shows of itself: size, burial, dihedral angles; 26 columns.
+
+        Args:
+            angles, sizes: (nodes, 1) whether it keeps its dihedral angles, volume and areas.
+        """
         scale = graph.scalars.new_tensor([150.0, 3.0, 60.0])
-        angles = graph.torsions
-        if self.training and self.config.input_dropout:
-            drop = torch.rand(graph.num_graphs, device=angles.device) < self.config.input_dropout
-            angles = torch.where(drop[graph.graph][:, None], torch.nan, angles)
-        known = angles.isfinite()
-        angles = torch.where(known, angles, 0.0)
-        waves = [known * angles.sin(), known * angles.cos(), known.to(angles.dtype)]
+        known = graph.torsions.isfinite() * angles
+        torsions = torch.where(known > 0, graph.torsions, 0.0)
+        waves = [known * torsions.sin(), known * torsions.cos(), known]
         receiver = graph.edge_index[0]
         area = graph.scalars.new_zeros(len(graph.residue_type))
         covered = area.index_add(0, receiver, graph.edge_area)
         degree = area.index_add(0, receiver, torch.ones_like(graph.edge_area))
         extra = torch.stack([covered / 150.0, degree / 10.0], dim=1)
-        return torch.cat([graph.scalars / scale, *waves, extra], dim=1)
+        return [graph.scalars / scale * sizes, *waves, extra * sizes]
 
     @staticmethod
     def _separation(graph: ResidueGraph) -> Tensor:

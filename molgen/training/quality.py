@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from molgen.config import limited
 from molgen.scoring.quality_model import QualityModel, QualityPrediction
 from molgen.training.loop import LoopConfig, prefetch
+from molgen.training.quality_augment import AugmentConfig, perturb
 from molgen.training.quality_data import (
     EpochSampler,
     QualityBatch,
@@ -75,6 +76,7 @@ class QualityTraining:
     max_validation: int = limited(2000, min=1)
     monitor: Literal["mixed", "residue", "loss"] = "mixed"
     loss: QualityLoss = QualityLoss()
+    augment: AugmentConfig = AugmentConfig()
     sampling: SamplingConfig = SamplingConfig()
     loop: LoopConfig = LoopConfig()
 
@@ -82,14 +84,17 @@ class QualityTraining:
 class QualityLossModule(nn.Module):
     """A quality model with its loss, so that the loop sees one module."""
 
-    def __init__(self, model: QualityModel, config: QualityLoss) -> None:
+    def __init__(
+        self, model: QualityModel, config: QualityLoss, augment: AugmentConfig | None = None
+    ) -> None:
         super().__init__()
-        self.model, self.config = model, config
+        self.model, self.config, self.augment = model, config, augment or AugmentConfig()
 
     def forward(self, batch: QualityBatch) -> dict[str, Tensor]:
         """Return the weighted sum as "loss", and the terms that are in use."""
         config = self.config
-        local, score, lddt = self.model.predict(batch.graph)
+        graph = perturb(batch.graph, self.augment) if self.training else batch.graph
+        local, score, lddt = self.model.predict(graph)
         found = QualityPrediction(
             local.float(), score.float(), None if lddt is None else lddt.float()
         )
@@ -238,7 +243,7 @@ class QualityTask:
         config: QualityTraining,
     ) -> None:
         self.data, self.config = data, config
-        self.module: nn.Module = QualityLossModule(model, config.loss)
+        self.module: nn.Module = QualityLossModule(model, config.loss, config.augment)
         positions = data.of_targets(train)
         self._sampler = EpochSampler(data, positions, config.sampling, config.seed)
         self._val = thinned(data, data.of_targets(val), config.max_validation)

@@ -1,4 +1,4 @@
-"""Rows of benchmark runs: gathered over several runs, compared on the entries that all arms have."""
+"""Rows of benchmark runs: gathered over runs, compared on the entries that all arms have."""
 
 from __future__ import annotations
 
