@@ -155,7 +155,7 @@ def train_quality(
     _open_folder(folder, resume=resume)
     model.prepare(data.natives(parts["train"]))
     task = QualityTask(model, data, parts["train"], parts["val"], training)
-    start = time.perf_counter()
+    start, commit = time.perf_counter(), code_commit()
     with ExitStack() as stack:
         fitted = fit(
             task,
@@ -174,7 +174,7 @@ def train_quality(
     train_positions = data.of_targets(parts["train"])
     facts: dict[str, Any] = {
         "molgen": molgen.__version__,
-        "code": code_commit(),
+        "code": commit,
         "command": command,
         "model": model.name,
         "parameters": sum(p.numel() for p in model.parameters()),
