@@ -58,6 +58,7 @@ def real_harmonics(directions: Float[Tensor, "edges 3"], order: int) -> Float[Te
 
 
 @lru_cache
+@torch.inference_mode(False)  # what is cached must serve training as well
 def _coefficients(degree: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the numbers of one step of the recurrence, float64.
 

@@ -82,6 +82,15 @@ def test_gradient_is_right_also_at_the_poles():
     assert poles.grad is not None and poles.grad.isfinite().all()
 
 
+def test_use_in_inference_does_not_spoil_later_training():
+    # a degree that no other test asks for: nothing of it is cached yet
+    with torch.inference_mode():
+        real_harmonics(directions(3), 16)
+    unit = directions(4).requires_grad_()
+    real_harmonics(unit, 16).sum().backward()
+    assert unit.grad is not None and unit.grad.isfinite().all()
+
+
 def test_keeps_the_element_type_and_takes_no_edges():
     assert real_harmonics(directions(3, torch.float32), 5).dtype == torch.float32
     assert real_harmonics(torch.zeros(0, 3), 5).shape == (0, 25)
