@@ -17,10 +17,10 @@ from molgen.api.provenance import input_record, run_record, sha256_of
 from molgen.api.score_agreement import agreement_record
 from molgen.api.score_files import JOURNAL, RUN, models_are_there, open_folder, write_tables
 from molgen.api.score_inputs import InputFile, find_models
+from molgen.api.score_job import ScoreJob
 from molgen.api.score_pool import score_files
 from molgen.api.score_records import FileResult, Journal, ModelRecord
 from molgen.api.score_report import write_score_report
-from molgen.api.score_worker import ScoreJob
 from molgen.api.tables import json_ready
 from molgen.checkpoints import checkpoint_folder, load_tensors
 from molgen.config import check, to_dict

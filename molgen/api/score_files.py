@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from molgen.api.output_folder import check_folder
+from molgen.api.score_job import MODELS
 from molgen.api.score_records import (
     RESIDUE_COLUMNS,
     TRUTHS,
@@ -16,7 +17,6 @@ from molgen.api.score_records import (
     ModelRecord,
     unpack_rows,
 )
-from molgen.api.score_worker import MODELS
 from molgen.api.tables import write_csv
 from molgen.errors import OutputError
 from molgen.io import atomic_write
@@ -74,7 +74,8 @@ def _is_ours(path: Path, suffixes: Sequence[str]) -> bool:
 
 def models_are_there(folder: Path, result: FileResult) -> bool:
     """Return whether every model of a finished file has its structure on disk."""
-    return all((folder / r.output).is_file() for r in result.records if r.output)
+    places = [folder / record.output for record in result.records if record.output]
+    return all(place.is_file() and place.stat().st_size for place in places)
 
 
 def write_tables(

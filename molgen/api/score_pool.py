@@ -11,10 +11,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING
 
 from molgen.api.score_inputs import InputFile
+from molgen.api.score_job import ScoreJob
 from molgen.api.score_records import FileResult, ModelRecord
-from molgen.api.score_worker import ModelScorer, ScoreJob
+
+if TYPE_CHECKING:
+    from molgen.api.score_worker import ModelScorer
 
 TOGETHER = 8
 """Files handed to a process at once."""
@@ -34,7 +38,7 @@ def score_files(files: Sequence[InputFile], job: ScoreJob, processes: int) -> It
     size = max(1, min(TOGETHER, len(files) // (4 * processes)))
     chunks = [files[at : at + size] for at in range(0, len(files), size)]
     if processes <= 1 or len(chunks) <= 1:
-        scorer = ModelScorer(job)
+        scorer = _scorer(job)
         for chunk in chunks:
             yield from scorer.score(chunk)
         return
@@ -118,5 +122,12 @@ def _score(files: Chunk) -> list[FileResult]:
         import torch
 
         torch.set_num_threads(1)  # the processes are the parallelism
-        _SCORER.append(ModelScorer(_JOB[0]))
+        _SCORER.append(_scorer(_JOB[0]))
     return _SCORER[0].score(files)
+
+
+def _scorer(job: ScoreJob) -> ModelScorer:
+    # here, not above: torch takes seconds to import, and the parent has no use for it
+    from molgen.api.score_worker import ModelScorer
+
+    return ModelScorer(job)

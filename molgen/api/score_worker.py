@@ -9,12 +9,12 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from molgen.api.score_inputs import InputFile
+from molgen.api.score_job import MODELS, ScoreJob
 from molgen.api.score_records import FileResult, ModelRecord, pack_rows
 from molgen.api.tables import cell
 from molgen.errors import InputError, MolgenError
@@ -30,32 +30,12 @@ if TYPE_CHECKING:
     from molgen.api.score_truth import ReferenceStructure, Truth
     from molgen.scoring.quality import QualityScore, QualityScorer
 
-MODELS = "models"
-"""Folder of the structures with predicted quality in the B-factor column."""
-
 TOGETHER = 16
 """Models held at once, to be predicted in one batch on a GPU."""
 
 
 _DUPLICATES = ("repeated chain atoms", "at a position that another has")
 """Notes of the reader that earn a flag."""
-
-
-@dataclass(frozen=True)
-class ScoreJob:
-    """What every process needs to know.
-
-    Attributes:
-        checkpoint: name or folder.
-        device: "cpu" or "cuda[:N]".
-        reference: structure to compare with.
-        folder: of the results; None to write nothing.
-    """
-
-    checkpoint: str
-    device: str
-    reference: str | None
-    folder: Path | None
 
 
 @dataclass
@@ -223,7 +203,7 @@ class ModelScorer:
         }
         suffix, content = with_bfactors(draft.content, values, draft.file.path, model=draft.number)
         place = f"{MODELS}/{draft.name}{suffix}"
-        with atomic_write(self.job.folder / place) as temporary:
+        with atomic_write(self.job.folder / place, durable=False) as temporary:
             temporary.write_bytes(content)
         return place
 

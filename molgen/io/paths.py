@@ -65,11 +65,15 @@ def file_stem(path: Path) -> str:
 
 
 @contextmanager
-def atomic_write(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path in the target's folder; rename it to ``path`` on success.
 
     A reader sees the old file or the whole new one, never a part. After an exception the old
     file is untouched and the temporary one is gone.
+
+    Args:
+        durable: wait until the content is on the disk, which takes milliseconds; without it, a
+            machine that loses its power may keep an empty file.
 
     Raises:
         OutputError: the folder cannot be made or written, or the target is a folder.
@@ -87,8 +91,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes private files
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        if durable:
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
         temporary.replace(target)
     except OSError as problem:
         raise OutputError(f"{target}: cannot be written ({problem})") from problem

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 MIN_MODELS = 5
 """A target with fewer models says nothing about ranking."""
@@ -52,6 +51,8 @@ def correlation(predicted: np.ndarray, true: np.ndarray) -> Correlation:
     nan = float("nan")
     if n == 0:
         return Correlation(0, nan, nan, nan, nan, nan)
+    from scipy import stats  # takes half a second to import, which most runs can save
+
     loss = float(true.max() - true[int(np.argmax(predicted))])
     error = float(np.abs(predicted - true).mean())
     if n < 3 or np.ptp(predicted) == 0 or np.ptp(true) == 0:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest, norm
 
 THRESHOLDS = (1.0, 2.0, 5.0)
 """RMSD thresholds in Å at which success is counted."""
@@ -80,7 +80,7 @@ def wilson_interval(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
         raise ValueError(f"wilson_interval: expected 0 <= k <= n, got k={k}, n={n}")
     if n == 0:
         return 0.0, 1.0
-    z = float(norm.ppf(0.5 + level / 2))
+    z = NormalDist().inv_cdf(0.5 + level / 2)
     share = k / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -178,6 +178,8 @@ def paired_difference(
     means = (counts[:, 0] - counts[:, 1]) / len(delta)
     low, high = np.quantile(means, [0.025, 0.975])
     discordant = only_first + only_second
+    from scipy.stats import binomtest  # takes half a second to import
+
     p_value = float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
     return PairedDifference(
         float(delta.mean()), float(low), float(high), only_first, only_second, p_value

@@ -6,6 +6,7 @@ model the mean over its residues; both between 0 and 1, 1 for the native.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from molgen.scoring.quality_recipes import QUALITY_MODELS, HeadConfig
 
 KIND = "quality"
 FORMAT = 1
+_IRREP = re.compile(r"(?:(\d+)x)?(\d+[eo])")
 
 
 class QualityPrediction(NamedTuple):
@@ -150,13 +152,15 @@ def _perceptron(inputs: int, outputs: int, head: HeadConfig) -> nn.Sequential:
 
 
 def _scalars(irreps: str) -> int:
-    """Return the number of features; only invariant ones make a quality."""
-    from e3nn.o3 import Irreps
+    """Return the number of features; only invariant ones make a quality.
 
-    found = Irreps(irreps)
-    if any(ir.l or ir.p != 1 for _, ir in found):
+    Reads e3nn's notation ("64x0e+8x1o") without e3nn, which takes a second to import.
+    """
+    parts = [_IRREP.fullmatch(part.strip()) for part in irreps.split("+")]
+    found = [part.groups() for part in parts if part]
+    if len(found) < len(parts) or any(kind != "0e" for _, kind in found):
         raise ConfigError(f"a quality head needs invariant features (0e), not {irreps}")
-    return int(found.dim)
+    return sum(int(count or 1) for count, _ in found)
 
 
 def build_quality(

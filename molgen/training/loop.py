@@ -327,8 +327,3 @@ def _fabric(config: LoopConfig, device: str) -> Any:
     )
     fabric.launch()
     return fabric
-
-
-def _finite(value: Any) -> Any:
-    """Return the value, or None for a number that JSON does not know."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

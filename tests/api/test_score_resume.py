@@ -18,9 +18,9 @@ from score_fixtures import moved, native, write_checkpoint, write_models
 
 from molgen.api.score import ScoreConfig, score
 from molgen.api.score_inputs import find_models
+from molgen.api.score_job import ScoreJob
 from molgen.api.score_pool import score_files
 from molgen.api.score_records import FileResult, Journal, ModelRecord
-from molgen.api.score_worker import ScoreJob
 from molgen.errors import InputError, OutputError, StoreError
 from molgen.io import write_pdb
 
@@ -54,6 +54,22 @@ def test_everything_is_kept_when_nothing_changed(models, config, tmp_path):
     result = score(models, out, config=config, resume=True)
     assert result.resumed == 4 and content(out) == before
     assert stamps == {path: path.stat().st_mtime_ns for path in (out / "models").iterdir()}
+
+
+def test_a_structure_that_never_reached_the_disk_is_written_again(models, config, tmp_path):
+    out = tmp_path / "out"
+    score(models, out, config=config)
+    lost = sorted((out / "models").iterdir())[1]
+    before = lost.read_bytes()
+    lost.write_bytes(b"")  # what a power cut can leave
+    assert score(models, out, config=config, resume=True).resumed == 3
+    assert lost.read_bytes() == before
+
+
+def test_the_parent_of_the_processes_needs_no_torch():
+    code = "import sys, molgen.api.score\nprint('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("cut", [0, 1, 200, -1])

@@ -180,6 +180,16 @@ def test_other_options_and_heads():
     torch.testing.assert_close(found.score, mean, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("irreps", ["4x0e+2x1o", "4x1e", "4x0o", "4", ""])
+def test_a_head_takes_invariant_features_only(monkeypatch, irreps):
+    class Odd(torch.nn.Module):
+        irreps_out = irreps
+
+    monkeypatch.setattr("molgen.scoring.quality_model.build_encoder", lambda *_: Odd())
+    with pytest.raises(ConfigError, match="needs invariant features"):
+        build_quality("gated_contacts")
+
+
 def test_what_does_not_fit_is_refused(tmp_path):
     with pytest.raises(RegistryError, match="sgcn_10"):
         build_quality("sgcn_100")
