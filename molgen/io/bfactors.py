@@ -6,7 +6,6 @@ that format can hold it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,8 +14,8 @@ import gemmi
 from molgen.errors import StructureError
 from molgen.structure.protein import ResidueId
 
-_MODEL = re.compile(rb"^MODEL ", re.MULTILINE)
-_CIF = re.compile(rb"^_atom_site\.", re.MULTILINE)
+_MODEL = b"MODEL "
+_CIF = b"_atom_site."
 _ATOMS = (b"ATOM  ", b"HETATM")
 _CONNECTIVITY = (b"CONECT", b"MASTER")
 
@@ -46,7 +45,12 @@ def with_bfactors(
 
 def is_cif(content: bytes) -> bool:
     """Return whether a structure file is mmCIF."""
-    return bool(_CIF.search(content))
+    return _lines_with(_CIF, content) > 0
+
+
+def _lines_with(start: bytes, content: bytes) -> int:
+    """Return how many lines begin with ``start``; far faster than a pattern on a whole file."""
+    return content.startswith(start) + content.count(b"\n" + start)
 
 
 def split_models(content: bytes) -> dict[int, bytes]:
@@ -54,13 +58,13 @@ def split_models(content: bytes) -> dict[int, bytes]:
 
     Empty for a file with fewer than two models, or in mmCIF.
     """
-    if is_cif(content) or len(_MODEL.findall(content)) < 2:
+    if is_cif(content) or _lines_with(_MODEL, content) < 2:
         return {}
     header: list[bytes] = []
     models: dict[int, list[bytes]] = {}
     here: list[bytes] | None = header
     for line in content.splitlines(keepends=True):
-        if line.startswith(b"MODEL "):
+        if line.startswith(_MODEL):
             number = line[6:].split()[:1] or [b""]
             here = models.setdefault(int(number[0]) if number[0].isdigit() else -1, [])
         elif line.startswith(b"ENDMDL"):
