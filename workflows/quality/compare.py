@@ -1,16 +1,19 @@
-"""Compare quality models on the held-out targets of a store, each against the first, in pairs.
+"""Compare quality models on the held-out targets of a store, each against each, in pairs.
 
     python workflows/quality/compare.py STORE --split DIR --model NAME=CHECKPOINT ... --out FILE
 
-The difference to the first model has a 95 % interval from 2,000 draws of the targets with
-replacement, the same draws for all: what is common to the models cancels.
+Means over the targets come with 95 % intervals from 2,000 draws of the targets with replacement.
+The difference between two models (column ``against``) has its own interval from the same draws:
+what is common to the two cancels.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,26 +61,29 @@ def main() -> None:
     for pair in options.model:
         name, _, checkpoint = pair.partition("=")
         tables[name] = per_target(checkpoint, data, positions)
-    first = next(iter(tables.values()))
-    count = len(first[MEASURES[0]])
+    count = len(next(iter(tables.values()))[MEASURES[0]])
     draws = np.random.default_rng(0).integers(0, count, (DRAWS, count))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with options.out.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(("model", "measure", "targets", "mean", "difference", "low", "high"))
+        writer.writerow(("model", "measure", "targets", "mean", "low", "high", "against"))
         for name, table in tables.items():
             for measure, values in table.items():
-                difference = values - first[measure]
-                low, high = np.nanpercentile(np.nanmean(difference[draws], axis=1), (2.5, 97.5))
-                numbers = (np.nanmean(values), np.nanmean(difference), low, high)
-                row = (
-                    name,
-                    measure,
-                    int(np.isfinite(values).sum()),
-                    *(f"{v:.4f}" for v in numbers),
-                )
-                writer.writerow(row)
-                print("{:22s} {:16s} {:4d}  {:>8s}  {:>8s} ({} to {})".format(*row))
+                _row(writer, name, measure, values, draws, "")
+        for (name, table), (other, lower) in itertools.combinations(tables.items(), 2):
+            for measure, values in table.items():
+                _row(writer, name, measure, values - lower[measure], draws, other)
+
+
+def _row(
+    writer: Any, name: str, measure: str, values: np.ndarray, draws: np.ndarray, other: str
+) -> None:
+    """Write and print the mean over targets with its interval."""
+    low, high = np.nanpercentile(np.nanmean(values[draws], axis=1), (2.5, 97.5))
+    numbers = [f"{value:.4f}" for value in (np.nanmean(values), low, high)]
+    row = (name, measure, int(np.isfinite(values).sum()), *numbers, other)
+    writer.writerow(row)
+    print("{:22s} {:16s} {:4d}  {:>8s} ({} to {})  {}".format(*row))
 
 
 if __name__ == "__main__":
