@@ -117,8 +117,7 @@ def quality(
 
     from molgen.api import train_quality as use_case
 
-    if resume and force:
-        raise click.UsageError("--resume and --force exclude each other")
+    options.exclusive(resume, force)
     if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes speaks
         quiet, as_json = True, False
     run = use_case.read_run(config, options.given(model=model, seed=seed, loop__epochs=epochs))
@@ -145,3 +144,82 @@ def quality(
         for name, found in result.metrics.items():
             if found["value"] is not None:
                 click.echo(f"{found['value']:10.4f}  {name}")
+
+
+@command.command()
+@click.argument("stores", metavar="STORE...", type=options.FILE, nargs=-1, required=True)
+@options.out("Folder of the checkpoint; holds the state of the run until it is finished.")
+@click.option(
+    "--split",
+    type=options.FILE,
+    metavar="DIR",
+    help="Folder with val.txt and test.txt to hold out. Default: a split by sequence clusters.",
+)
+@click.option(
+    "--init",
+    metavar="NAME|DIR",
+    help="Checkpoint of the same network to start from. Default: random weights.",
+)
+@click.option("--epochs", type=click.IntRange(1), help="At most so many.")
+@click.option("--minutes", type=click.FloatRange(0), help="Stop after so long.")
+@click.option("--smoke", is_flag=True, help="Two short epochs, to see that everything works.")
+@options.device
+@options.seed
+@options.config
+@options.as_json
+@options.resume
+@options.force
+@options.quiet
+def sidegen(
+    stores: tuple[Path, ...],
+    out: Path,
+    split: Path | None,
+    init: str | None,
+    epochs: int | None,
+    minutes: float | None,
+    smoke: bool,
+    device: str | None,
+    seed: int | None,
+    config: Path | None,
+    as_json: bool,
+    resume: bool,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Train the pose model SIDEGEN on STORE, made by `molgen preprocess`.
+
+    A run that was stopped at any moment goes on with --resume. Settings for --config: fields of
+    molgen.training.poses.PoseTraining, and encoder with options of the target encoder.
+    """
+    from dataclasses import asdict
+
+    from molgen.api import train_sidegen as use_case
+
+    options.exclusive(resume, force)
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes speaks
+        quiet, as_json = True, False
+    given = options.given(seed=seed, loop__epochs=epochs, loop__max_minutes=minutes)
+    run = use_case.read_run(config, given)
+    result = use_case.train_sidegen(
+        stores,
+        out,
+        run=use_case.smoke(run) if smoke else run,
+        split=split,
+        init=init,
+        device=device or "auto",
+        command=options.command_line(),
+        resume=resume,
+        force=force,
+        progress=options.show_progress(quiet, as_json),
+    )
+    if as_json:
+        options.print_json(asdict(result))
+    elif not quiet:
+        click.echo(
+            f"{result.folder}: {result.parameters:,} parameters, trained on {result.trained_on} "
+            f"complexes, {result.epochs} epochs, {result.steps} steps, {result.seconds:.0f} s; "
+            f"measured on {result.held_out}:"
+        )
+        for name, value in result.metrics.items():
+            if value is not None:
+                click.echo(f"{value:10.4f}  {name}")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-import os
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +17,30 @@ import numpy as np
 import molgen
 from molgen.api.provenance import code_commit, sha256_of
 from molgen.api.tables import json_ready
+from molgen.api.training_folder import (
+    STATE,
+    check_folder,
+    open_folder,
+    progress_bar,
+    write_checkpoint,
+)
 from molgen.checkpoints import checkpoint_folder
 from molgen.config import build, check, fingerprint, merge, read_yaml, to_dict
 from molgen.datasets.quality import QualityStore
-from molgen.errors import ConfigError, InputError, OutputError
-from molgen.io import atomic_write
-from molgen.report.training_plot import training_curves
+from molgen.errors import ConfigError
+from molgen.report.training_plot import Line
 from molgen.scoring.quality_model import QualityModel, build_quality, load_quality, save_quality
 from molgen.search.device import resolve_device
-from molgen.training.loop import FitResult, Report, fit
+from molgen.training.loop import fit
 from molgen.training.quality import QualityTask, QualityTraining, Validation, predict
 from molgen.training.quality_data import QualityData
 from molgen.training.quality_metrics import bootstrap_intervals
 
-STATE = "training.safetensors"
-"""State of an unfinished run, in the checkpoint folder; gone when it is finished."""
-_CHECKPOINT = (
-    "model.safetensors", "config.json", "SHA256SUMS", "MODEL_CARD.md", "domain.json",
-    "metrics.json", "history.csv", "history.png",
-)  # fmt: skip
+_LINES = (
+    Line("val_target_pearson", "Pearson per target"),
+    Line("val_pooled_pearson", "Pearson of all models"),
+    Line("val_residue_pearson", "Pearson of all residues"),
+)
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ def train_quality(
     run = run or QualityRun()
     training = check(run.training)
     folder = Path(out)
-    _check_folder(folder, resume=resume, force=force)
+    check_folder(folder, resume=resume, force=force)
     device = resolve_device(device)
     data = QualityData([QualityStore(store) for store in stores])
     parts = data.split(str(split) if split else None, training.split_seed, training.fractions)
@@ -152,7 +155,7 @@ def train_quality(
     identity = json.dumps(
         [fingerprint(training), model.config(), prints.hexdigest(), parts, started_from]
     )
-    _open_folder(folder, resume=resume)
+    open_folder(folder, resume=resume)
     model.prepare(data.natives(parts["train"]))
     task = QualityTask(model, data, parts["train"], parts["val"], training)
     start, commit = time.perf_counter(), code_commit()
@@ -165,7 +168,7 @@ def train_quality(
             fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
             device=device,
             resume=resume,
-            report=_bar(stack, training.loop.epochs) if progress else None,
+            report=progress_bar(stack, training.loop.epochs) if progress else None,
         )
     held_part = "test" if parts["test"] else "val"
     held = data.of_targets(parts[held_part])
@@ -200,7 +203,16 @@ def train_quality(
         "metrics": metrics,
         "by_kind": json_ready(found.by_kind(data.kinds)),
     }
-    _write_checkpoint(folder, model, fitted, facts, _domain(data, train_positions))
+    domain = _domain(data, train_positions)
+    write_checkpoint(
+        folder,
+        partial(save_quality, model=model),
+        fitted.history,
+        _LINES,
+        facts=facts,
+        domain=domain,
+        card=_card(facts, domain),
+    )
     return TrainQualityResult(
         folder=folder,
         model=model.name,
@@ -245,51 +257,6 @@ def held_out_metrics(found: Validation, data: QualityData) -> dict[str, Any]:
     return table
 
 
-def _check_folder(folder: Path, *, resume: bool, force: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: is a file; expected a folder for the checkpoint")
-    present = [p.name for p in folder.iterdir()] if folder.exists() else []
-    present = [name for name in present if not name.startswith(".")]
-    if foreign := [name for name in present if name not in (*_CHECKPOINT, STATE)]:
-        raise OutputError(f"{folder}: holds {foreign[0]}, which is no part of a checkpoint")
-    if present and not (resume or force):
-        raise OutputError(
-            f"{folder}: is not empty; --resume continues a run in it, --force replaces it"
-        )
-    if resume and "model.safetensors" in present and STATE not in present:
-        raise OutputError(f"{folder}: the run in it is finished; --force replaces it")
-
-
-def _open_folder(folder: Path, *, resume: bool) -> None:
-    """Make the folder; without ``resume`` remove what an earlier run left."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # another process of the same run (DDP) must not take the first one's state away
-        if not resume and os.environ.get("LOCAL_RANK", "0") == "0":
-            for name in (*_CHECKPOINT, STATE):
-                (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be used for the checkpoint ({error})") from None
-
-
-def _bar(stack: ExitStack, epochs: int) -> Report:
-    from tqdm import tqdm
-
-    bar = stack.enter_context(tqdm(total=1, unit="batch", dynamic_ncols=True))
-    shown: dict[str, str] = {}
-
-    def report(stage: str, done: int, total: int, numbers: dict[str, float]) -> None:
-        if stage == "batch":
-            bar.total, bar.n = total, done
-            bar.set_postfix({"loss": f"{numbers['loss']:.4f}", **shown}, refresh=False)
-            bar.refresh()
-        else:
-            shown["val"] = f"{numbers['monitor']:.4f}"
-            bar.set_description(f"epoch {done}/{epochs}")
-
-    return report
-
-
 def _counts(kinds: np.ndarray) -> dict[str, int]:
     names, counts = np.unique(kinds, return_counts=True)
     return dict(zip(names.tolist(), counts.tolist(), strict=True))
@@ -307,44 +274,6 @@ def _domain(data: QualityData, positions: Sequence[int]) -> dict[str, Any]:
         "cad": [round(float(np.nanmin(cad)), 4), round(float(np.nanmax(cad)), 4)],
         "kinds": sorted(set(data.kinds[list(positions)].tolist())),
     }
-
-
-def _write_checkpoint(
-    folder: Path,
-    model: QualityModel,
-    fitted: FitResult,
-    facts: dict[str, Any],
-    domain: dict[str, Any],
-) -> None:
-    """Write all files beside the folder and move them in; the state of the run goes last."""
-    if os.environ.get("LOCAL_RANK", "0") != "0":
-        return
-    made = folder / ".checkpoint.part"
-    shutil.rmtree(made, ignore_errors=True)
-    save_quality(made, model)
-    _write_history(made / "history.csv", fitted.history)
-    training_curves(made / "history.png", fitted.history)
-    for name, content in (("metrics.json", facts), ("domain.json", domain)):
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        with atomic_write(made / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    with atomic_write(made / "MODEL_CARD.md") as temporary:
-        temporary.write_text(_card(facts, domain), encoding="utf-8")
-    for name in sorted(_CHECKPOINT, key=lambda name: name == "SHA256SUMS"):
-        os.replace(made / name, folder / name)  # the sums last: without them nothing loads
-    made.rmdir()
-    (folder / STATE).unlink(missing_ok=True)
-
-
-def _write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    if not history:
-        raise InputError("no epoch was trained")
-    columns = list(dict.fromkeys(name for row in history for name in row))
-    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        for row in history:
-            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
 _MEASURES = {

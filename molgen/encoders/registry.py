@@ -29,6 +29,15 @@ ENCODERS = Registry(
     },
 )
 
+TARGET_ENCODERS = Registry(
+    "target encoder",
+    {
+        "egnn": "molgen.encoders.target_egnn:TargetEgnn",
+    },
+)
+"""Encoders of the atoms and residues around a ligand: ``forward(TargetGraph)`` gives features
+(complexes, nodes, features)."""
+
 
 def build_encoder(name: str, options: Mapping[str, Any] | None = None) -> nn.Module:
     """Return a new encoder; ``options`` are fields of its ``Config``, the rest its defaults.
@@ -39,3 +48,9 @@ def build_encoder(name: str, options: Mapping[str, Any] | None = None) -> nn.Mod
     """
     encoder = ENCODERS[name]
     return encoder(build(encoder.Config, options or {}, f"encoder {name}"))
+
+
+def build_target_encoder(name: str, options: Mapping[str, Any] | None = None) -> nn.Module:
+    """Return a new target encoder; as `build_encoder`."""
+    encoder = TARGET_ENCODERS[name]
+    return encoder(build(encoder.Config, options or {}, f"target encoder {name}"))

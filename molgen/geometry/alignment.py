@@ -10,7 +10,7 @@ from torch import Tensor
 def superposition(
     moving: Float[Tensor, "*batch points 3"],
     target: Float[Tensor, "*batch points 3"],
-    weights: Float[Tensor, "points"] | None = None,
+    weights: Float[Tensor, "*#batch points"] | None = None,
 ) -> tuple[Float[Tensor, "*batch 3 3"], Float[Tensor, "*batch 3"]]:
     """Return the proper rotation and the shift that lay ``moving`` best onto ``target``.
 
@@ -19,7 +19,7 @@ def superposition(
     """
     if weights is None:
         weights = moving.new_ones(moving.shape[-2])
-    share = (weights / weights.sum())[:, None]
+    share = (weights / weights.sum(-1, keepdim=True))[..., None]
     from_centre = (share * moving).sum(-2, keepdim=True)
     to_centre = (share * target).sum(-2, keepdim=True)
     covariance = (share * (target - to_centre)).mT @ (moving - from_centre)

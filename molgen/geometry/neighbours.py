@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 MAX_DISTANCES = 4_000_000
@@ -36,3 +36,31 @@ def radius_pairs(
         row = row + begin
         found.append(torch.stack([row // atoms, row % atoms, kept[column]], dim=-1))
     return torch.cat(found)
+
+
+@torch.no_grad()
+def nearest(
+    queries: Float[Tensor, "batch queries 3"],
+    points: Float[Tensor, "batch points 3"],
+    allowed: Bool[Tensor, "batch points"],
+    count: int,
+) -> tuple[Int[Tensor, "batch queries found"], Float[Tensor, "batch queries found"]]:
+    """Return the ``count`` nearest allowed points of every query, and their distances in Å.
+
+    Where fewer are allowed the rest has infinite distance (and any index). A point that is itself
+    a query is found at distance 0.
+    """
+    distance = torch.cdist(queries, points, compute_mode="donot_use_mm_for_euclid_dist")
+    distance = distance.masked_fill(~allowed[:, None], torch.inf)
+    found = distance.topk(min(count, points.shape[1]), dim=-1, largest=False)
+    return found.indices, found.values
+
+
+def gather_nodes(
+    values: Float[Tensor, "batch points width"], index: Int[Tensor, "batch *places"]
+) -> Float[Tensor, "batch *places width"]:
+    """Return the rows of ``values`` at ``index`` within each member of the batch."""
+    first = torch.arange(len(values), device=values.device) * values.shape[1]
+    row = index + first.reshape(-1, *[1] * (index.dim() - 1))
+    found = values.reshape(-1, values.shape[-1]).index_select(0, row.flatten())
+    return found.reshape(*index.shape, values.shape[-1])

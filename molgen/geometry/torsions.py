@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -79,6 +79,42 @@ def turn_torsions(
     owner = torch.as_tensor(innermost_torsion(span, template.shape[1]) + 1, device=template.device)
     turned = rotation[:, owner] @ template[..., None] + shift[:, owner]
     return turned.squeeze(-1)
+
+
+def turn_in_order(
+    coords: Float[Tensor, "molecules poses atoms 3"],
+    angles: Float[Tensor, "molecules poses torsions"],
+    quads: Int[Tensor, "molecules torsions 4"],
+    moving: Bool[Tensor, "molecules torsions atoms"],
+) -> Float[Tensor, "molecules poses atoms 3"]:
+    """Return coordinates with every torsion turned, one after the other, for different molecules.
+
+    Args:
+        coords: Å.
+        angles: turns in radians; the dihedral of the quad grows by as much.
+        quads: atoms i-j-k-l of each torsion, k on the moving side.
+        moving: atoms that turn; none for a torsion that is padding.
+    """
+    poses = coords.shape[1]
+    for torsion in range(quads.shape[1]):
+        ends = quads[:, torsion, 1:3, None, None].expand(-1, -1, poses, 3).transpose(1, 2)
+        start, end = coords.gather(2, ends).unbind(2)
+        axis = torch.nn.functional.normalize(end - start, dim=-1)
+        rotation = _axis_rotations(axis, angles[..., torsion])
+        turned = (coords - end[:, :, None]) @ rotation.mT + end[:, :, None]
+        coords = torch.where(moving[:, None, torsion, :, None], turned, coords)
+    return coords
+
+
+def batch_dihedrals(
+    coords: Float[Tensor, "molecules poses atoms 3"], quads: Int[Tensor, "molecules torsions 4"]
+) -> Float[Tensor, "molecules poses torsions"]:
+    """Return the dihedrals in radians of different molecules; 0 where one has no value."""
+    count, poses, torsions = *coords.shape[:2], quads.shape[1]
+    index = quads.reshape(count, 1, 4 * torsions, 1).expand(-1, poses, -1, 3)
+    points = coords.gather(2, index).reshape(count * poses * torsions, 4, 3)
+    found = dihedrals(points, torch.arange(4, device=coords.device)[None])
+    return found.reshape(count, poses, torsions)
 
 
 def parent_torsions(span: np.ndarray) -> list[int]:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from molgen.report.plots import PALETTE, _new, _save
 
-_LINES = {
-    "val_target_pearson": "Pearson per target",
-    "val_pooled_pearson": "Pearson of all models",
-    "val_residue_pearson": "Pearson of all residues",
-}
+
+class Line(NamedTuple):
+    """One curve of a validation: column of the history, and its name in the legend."""
+
+    column: str
+    name: str
 
 
-def training_curves(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
-    """Draw the training loss (left axis) and the validation correlations (right axis)."""
+def training_curves(
+    path: Path,
+    history: Sequence[Mapping[str, Any]],
+    lines: Sequence[Line],
+    label: str = "validation correlation",
+) -> None:
+    """Draw the training loss (left axis) and curves of the validation (right axis)."""
     figure, axes = _new(6.8, 4.2)
     epochs = [row["epoch"] + 1 for row in history]
     losses = [row.get("train_loss") for row in history]
@@ -24,10 +30,10 @@ def training_curves(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
     axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
     right = axes.twinx()
     right.grid(visible=False)
-    for colour, (key, name) in zip(PALETTE, _LINES.items(), strict=False):
+    for colour, (key, name) in zip(PALETTE, lines, strict=False):
         values = [_number(row.get(key)) for row in history]
         right.plot(epochs, values, color=colour, lw=1.9, marker="o", ms=2.5, label=name)
-    right.set_ylabel("validation correlation")
+    right.set_ylabel(label)
     axes.set_title("Training", loc="left", fontweight="semibold")
     handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
     right.legend(handles=handles, loc="lower right", fontsize=9, frameon=False)

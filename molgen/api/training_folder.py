@@ -1,0 +1,130 @@
+"""The checkpoint folder of a training run: before, while and after the training."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from molgen.errors import InputError, OutputError
+from molgen.io import atomic_write
+from molgen.report.training_plot import Line, training_curves
+from molgen.training.loop import Report
+
+STATE = "training.safetensors"
+"""State of an unfinished run, in the checkpoint folder; gone when it is finished."""
+_CHECKPOINT = (
+    "model.safetensors", "config.json", "SHA256SUMS", "MODEL_CARD.md", "domain.json",
+    "metrics.json", "history.csv", "history.png",
+)  # fmt: skip
+
+
+def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
+    """Refuse a folder that holds something else, or a run without ``resume`` or ``force``.
+
+    Raises:
+        OutputError: says what is in the way.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: is a file; expected a folder for the checkpoint")
+    present = [p.name for p in folder.iterdir()] if folder.exists() else []
+    present = [name for name in present if not name.startswith(".")]
+    if foreign := [name for name in present if name not in (*_CHECKPOINT, STATE)]:
+        raise OutputError(f"{folder}: holds {foreign[0]}, which is no part of a checkpoint")
+    if present and not (resume or force):
+        raise OutputError(
+            f"{folder}: is not empty; --resume continues a run in it, --force replaces it"
+        )
+    if resume and "model.safetensors" in present and STATE not in present:
+        raise OutputError(f"{folder}: the run in it is finished; --force replaces it")
+
+
+def open_folder(folder: Path, *, resume: bool) -> None:
+    """Make the folder; without ``resume`` remove what an earlier run left."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # another process of the same run (DDP) must not take the first one's state away
+        if not resume and first_process():
+            for name in (*_CHECKPOINT, STATE):
+                (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be used for the checkpoint ({error})") from None
+
+
+def first_process() -> bool:
+    """Tell whether this is the process of a run that writes and speaks."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def progress_bar(stack: ExitStack, epochs: int) -> Report:
+    """Return a reporter that draws a bar on stderr until ``stack`` closes."""
+    from tqdm import tqdm
+
+    bar = stack.enter_context(tqdm(total=1, unit="batch", dynamic_ncols=True))
+    shown: dict[str, str] = {}
+
+    def report(stage: str, done: int, total: int, numbers: dict[str, float]) -> None:
+        if stage == "batch":
+            bar.total, bar.n = total, done
+            bar.set_postfix({"loss": f"{numbers['loss']:.4f}", **shown}, refresh=False)
+            bar.refresh()
+        else:
+            shown["val"] = f"{numbers['monitor']:.4f}"
+            bar.set_description(f"epoch {done}/{epochs}")
+
+    return report
+
+
+def write_checkpoint(
+    folder: Path,
+    save: Callable[[Path], None],
+    history: Sequence[Mapping[str, Any]],
+    lines: Sequence[Line],
+    *,
+    facts: Mapping[str, Any],
+    domain: Mapping[str, Any],
+    card: str,
+) -> None:
+    """Write all files beside the folder and move them in; the state of the run goes last.
+
+    Args:
+        save: writes model.safetensors, config.json and SHA256SUMS into a folder.
+        history: a row for every epoch.
+        lines: what of it is drawn beside the training loss.
+        facts: content of metrics.json.
+        domain: what was seen in training, domain.json.
+        card: MODEL_CARD.md.
+    """
+    if not first_process():
+        return
+    made = folder / ".checkpoint.part"
+    shutil.rmtree(made, ignore_errors=True)
+    save(made)
+    _write_history(made / "history.csv", history)
+    training_curves(made / "history.png", history, lines)
+    for name, content in (("metrics.json", facts), ("domain.json", domain)):
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        with atomic_write(made / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    with atomic_write(made / "MODEL_CARD.md") as temporary:
+        temporary.write_text(card, encoding="utf-8")
+    for name in sorted(_CHECKPOINT, key=lambda name: name == "SHA256SUMS"):
+        os.replace(made / name, folder / name)  # the sums last: without them nothing loads
+    made.rmdir()
+    (folder / STATE).unlink(missing_ok=True)
+
+
+def _write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:
+    if not history:
+        raise InputError("no epoch was trained")
+    columns = list(dict.fromkeys(name for row in history for name in row))
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        for row in history:
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})

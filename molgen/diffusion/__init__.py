@@ -1,0 +1,1 @@
+"""SIDEGEN: ligand poses by denoising diffusion in the field of a target."""

@@ -1,0 +1,110 @@
+"""A SIDEGEN model: network, noise schedule and the pocket it looks at; its checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from molgen.checkpoints import load_tensors, save_tensors
+from molgen.config import build, limited, to_dict
+from molgen.diffusion.network import Sidegen, SidegenConfig
+from molgen.diffusion.schedule import ScheduleConfig
+from molgen.errors import MolgenError, StoreError
+
+KIND = "sidegen"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class PocketConfig:
+    """Which part of the receptor the model sees: a ball around the centre of the pocket.
+
+    Its radius depends on nothing but the size of the ligand, so that it tells nothing of the pose.
+
+    Attributes:
+        radius: Å for a ligand without atoms.
+        per_atom: Å more for every heavy atom.
+        largest: Å, at most.
+    """
+
+    radius: float = limited(9.0, above=0.0)
+    per_atom: float = limited(0.12, min=0.0)
+    largest: float = limited(16.0, above=0.0)
+
+    def reach(self, atoms: int) -> float:
+        """Return the radius in Å for a ligand with so many heavy atoms."""
+        return min(self.largest, self.radius + self.per_atom * atoms)
+
+
+class SidegenModel(nn.Module):
+    """The network with what one needs to use it.
+
+    Args:
+        network: options of `Sidegen`.
+        encoder: options of its target encoder.
+        schedule: of the noise it was trained with.
+        pocket: what it sees.
+    """
+
+    def __init__(
+        self,
+        network: SidegenConfig | None = None,
+        encoder: Mapping[str, Any] | None = None,
+        schedule: ScheduleConfig | None = None,
+        pocket: PocketConfig | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = Sidegen(network, encoder)
+        self.schedule = schedule or ScheduleConfig()
+        self.pocket = pocket or PocketConfig()
+
+    def config(self) -> dict[str, Any]:
+        """Return the content of config.json, all options spelled out."""
+        encoder = self.network.encoder
+        return {
+            "format": FORMAT,
+            "kind": KIND,
+            "name": "sidegen",
+            "options": {
+                "network": to_dict(self.network.config),
+                "encoder": to_dict(encoder.config) if encoder is not None else {},
+                "schedule": to_dict(self.schedule),
+                "pocket": to_dict(self.pocket),
+            },
+        }
+
+
+def save_sidegen(folder: Path, model: SidegenModel) -> None:
+    """Write model.safetensors, config.json and SHA256SUMS into ``folder``."""
+    state = model.state_dict()
+    arrays = {name: value.detach().cpu().contiguous().numpy() for name, value in state.items()}
+    save_tensors(folder, model.config(), arrays)
+
+
+def load_sidegen(name: str) -> SidegenModel:
+    """Return the model of a checkpoint (a shipped name or a folder), ready to sample, on the CPU.
+
+    Raises:
+        StoreError: no such checkpoint, damaged, of another kind, or it does not fit its config.
+    """
+    config, tensors = load_tensors(name, kind=KIND)
+    try:
+        options = config["options"]
+        model = SidegenModel(
+            build(SidegenConfig, options["network"], "network"),
+            options["encoder"],
+            build(ScheduleConfig, options["schedule"], "schedule"),
+            build(PocketConfig, options["pocket"], "pocket"),
+        )
+        state = {key: torch.from_numpy(np.array(value)) for key, value in tensors.items()}
+        model.load_state_dict(state, strict=True)
+    except (KeyError, TypeError, RuntimeError, MolgenError) as error:
+        text = " ".join(str(error).split())
+        raise StoreError(f"{name}: checkpoint does not fit this molgen ({text})") from None
+    return model.eval()

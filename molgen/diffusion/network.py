@@ -1,0 +1,334 @@
+"""The SIDEGEN network: noisy ligand poses and an encoded target in, clean poses out.
+
+A stack of ligand-target message passing (LTMP) blocks. In every block a ligand atom hears all atoms
+of its own molecule (*intra* compound edges) and the nearest target nodes within a cutoff that
+widens with the noise (*inter* compound edges); the target nodes hear the ligand in turn; and the
+atoms move along their edges (Satorras et al., arXiv 2102.09844, eq. 4). The edges are found anew
+from the moved atoms before every block. All that enters is invariant, all motions are sums of
+difference vectors: rotating the whole input rotates the output.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from molgen.config import limited
+from molgen.encoders.registry import build_target_encoder
+from molgen.geometry.neighbours import gather_nodes, nearest
+from molgen.geometry.radial import cosine_envelope, gaussian_basis
+from molgen.graphs.pose_graph import (
+    LIGAND_FEATURES,
+    PAIR_KINDS,
+    LigandGraph,
+    TargetGraph,
+)
+
+REACH = 12.0
+"""Å, of the Gaussians of distances within the ligand."""
+SPACE_CODES = {"cartesian": 0, "rigid-torsion": 1}
+
+
+@dataclass(frozen=True)
+class SidegenConfig:
+    """Options of `Sidegen`.
+
+    Attributes:
+        encoder: name in `molgen.encoders.registry.TARGET_ENCODERS`.
+        target: False takes the target away: the ligand alone, as in GeoDiff.
+        width: features of a node.
+        blocks: LTMP blocks.
+        atoms, residues: nearest target atoms and residues that a ligand atom hears.
+        atom_cutoff, residue_cutoff: Å at no noise.
+        widen: Å that both cutoffs grow by per Å of noise, up to `widest`.
+        widest: largest growth, Å.
+        radial: Gaussians of a distance.
+        spread: Å, typical distance of an atom from its ligand's centre along one axis.
+        centre_spread: Å, typical distance of the ligand's centre from the pocket's along one axis.
+    """
+
+    encoder: str = "egnn"
+    target: bool = True
+    width: int = limited(64, min=8)
+    blocks: int = limited(6, min=1)
+    atoms: int = limited(24, min=1)
+    residues: int = limited(8, min=1)
+    atom_cutoff: float = limited(7.0, above=0.0)
+    residue_cutoff: float = limited(12.0, above=0.0)
+    widen: float = limited(1.0, min=0.0)
+    widest: float = limited(4.0, min=0.0)
+    radial: int = limited(20, min=2)
+    spread: float = limited(3.0, above=0.0)
+    centre_spread: float = limited(1.5, above=0.0)
+
+
+class EncodedTarget(NamedTuple):
+    """A target seen by the encoder once, for all steps and poses.
+
+    Attributes:
+        graph: what was encoded.
+        features: of its nodes.
+    """
+
+    graph: TargetGraph
+    features: Float[Tensor, "complexes nodes width"]
+
+
+class Sidegen(nn.Module):
+    """Estimates clean poses."""
+
+    Config = SidegenConfig
+
+    def __init__(
+        self,
+        config: SidegenConfig | None = None,
+        encoder_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config = config or SidegenConfig()
+        width = config.width
+        self.encoder: Any = None
+        if config.target:
+            self.encoder = build_target_encoder(config.encoder, encoder_options)
+            self.target_in = nn.Linear(self.encoder.width_out, width)
+        self.atoms = nn.ModuleList(nn.Embedding(n, width) for n in LIGAND_FEATURES.values())
+        self.level = nn.Sequential(nn.Linear(34, width), nn.SiLU(), nn.Linear(width, width))
+        self.pairs = nn.Embedding(2 * len(PAIR_KINDS), width)
+        self.blocks = nn.ModuleList(
+            _LtmpBlock(config, answers=k + 1 < config.blocks) for k in range(config.blocks)
+        )
+
+    def encode(self, graph: TargetGraph) -> EncodedTarget | None:
+        """Return the encoded target; None if this network has no eyes for it."""
+        if self.encoder is None:
+            return None
+        return EncodedTarget(graph, self.target_in(self.encoder(graph)))
+
+    def forward(
+        self,
+        noisy: Float[Tensor, "complexes poses atoms 3"],
+        sigma: Float[Tensor, "complexes poses"],
+        ligand: LigandGraph,
+        target: EncodedTarget | None,
+        space: Literal["cartesian", "rigid-torsion"],
+    ) -> list[Float[Tensor, "complexes poses atoms 3"]]:
+        """Return the estimates of the clean poses after every block, the last one being the best.
+
+        Args:
+            noisy: Å relative to the centre of the pocket.
+            sigma: noise level of every pose, Å.
+            target: from `encode`; its frame is that of ``noisy``.
+            space: that the noise was added in.
+        """
+        config, mask = self.config, ligand.mask
+        x = self._shrunk(noisy, sigma, ligand, space)
+        h = torch.stack([t(ligand.features[..., k]) for k, t in enumerate(self.atoms)]).sum(0)
+        level = self.level(_level_features(sigma, SPACE_CODES[space]))
+        h = h[:, None] + level[:, :, None]
+        kind = ligand.pair_kind + len(PAIR_KINDS) * ligand.rigid
+        pair_mask = mask[:, :, None] & mask[:, None, :]
+        pair_mask = pair_mask & ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+        state = _State(
+            ligand=ligand,
+            pair_mask=pair_mask[:, None],
+            pairs=self.pairs(kind)[:, None],
+            before=gaussian_basis(_distances(noisy), config.radial, REACH),
+            level=level,
+            growth=(config.widen * sigma).clamp_max(config.widest),
+            target=target,
+        )
+        g = None
+        if target is not None:
+            g = target.features[:, None].expand(-1, x.shape[1], -1, -1)
+        estimates = []
+        for block in self.blocks:
+            h, x, g = block(h, x, g, state)
+            estimates.append(x)
+        return estimates
+
+    def _shrunk(self, noisy: Tensor, sigma: Tensor, ligand: LigandGraph, space: str) -> Tensor:
+        """Return the poses shrunk towards the centre by what noise adds to their size.
+
+        This is c_skip of Karras et al. (arXiv 2206.00364, table 1), apart for the centre of the
+        ligand and its atoms around it; a rigid pose has its true size already.
+        """
+        from molgen.diffusion.spaces import CENTRE, centre
+
+        own = sigma[..., None, None]
+        middle = centre(noisy, ligand.mask)
+        kept = 1.0 / (1.0 + (CENTRE * own / self.config.centre_spread) ** 2)
+        inner = 1.0 / (1.0 + (own / self.config.spread) ** 2) if space == "cartesian" else 1.0
+        return (middle * kept + (noisy - middle) * inner) * ligand.mask[:, None, :, None]
+
+
+class _State(NamedTuple):
+    """What stays the same over the blocks."""
+
+    ligand: LigandGraph
+    pair_mask: Tensor
+    pairs: Tensor
+    before: Tensor
+    level: Tensor
+    growth: Tensor
+    target: EncodedTarget | None
+
+
+class _LtmpBlock(nn.Module):
+    """One exchange of messages within the ligand and with the target, and one move."""
+
+    def __init__(self, config: SidegenConfig, *, answers: bool) -> None:
+        super().__init__()
+        self.config, width = config, config.width
+        self.norm = nn.LayerNorm(width)
+        self.film = nn.Linear(width, 2 * width)
+        self.receive, self.send = nn.Linear(width, width), nn.Linear(width, width, bias=False)
+        self.pair = nn.Linear(width, width, bias=False)
+        self.distance = nn.Linear(2 * config.radial, width, bias=False)
+        self.intra = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.intra_move = _small(nn.Linear(width, 1))
+        heard = 2 * width
+        if config.target:
+            heard += width
+            self.target_norm = nn.LayerNorm(width)
+            self.hear = nn.Linear(width, width)
+            self.tell = nn.Linear(width, width, bias=False)
+            self.contact = nn.Linear(config.radial + 4, width, bias=False)
+            self.inter = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+            self.inter_move = _small(nn.Linear(width, 1))
+            self.answer = (
+                nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
+                if answers
+                else None
+            )
+        self.update = nn.Sequential(
+            nn.Linear(heard, 2 * width), nn.SiLU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(
+        self, h: Tensor, x: Tensor, g: Tensor | None, state: _State
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        scale, shift = self.film(state.level)[:, :, None].chunk(2, dim=-1)
+        seen = self.norm(h) * (1 + scale) + shift
+        parts, move = [seen], torch.zeros_like(x)
+
+        offset = x[..., None, :, :] - x[..., :, None, :]
+        distance = (offset.square().sum(-1) + 1e-8).sqrt()
+        basis = gaussian_basis(distance, self.config.radial, REACH)
+        message = self.intra(
+            self.receive(seen)[..., :, None, :]
+            + self.send(seen)[..., None, :, :]
+            + self.pair(state.pairs)
+            + self.distance(torch.cat([basis, state.before], dim=-1))
+        )
+        message = message * state.pair_mask[..., None]
+        parts.append(message.sum(-2) / 8.0)
+        pull = self.intra_move(message).float() * state.pair_mask[..., None]
+        move = move + (pull * offset / (distance[..., None] + 1.0)).sum(-2) / 4.0
+
+        if g is not None:
+            heard, pull, g = self._exchange(seen, x, g, state)
+            parts.append(heard)
+            move = move + pull
+        h = h + self.update(torch.cat([p.to(seen.dtype) for p in parts], dim=-1))
+        x = x + move * state.ligand.mask[:, None, :, None]
+        return h, x, g
+
+    def _exchange(
+        self, seen: Tensor, x: Tensor, g: Tensor, state: _State
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the atoms hear of the target, how that moves them, and the new target."""
+        assert state.target is not None
+        graph, config = state.target.graph, self.config
+        count, poses, atoms = x.shape[:3]
+        nodes, width = g.shape[2], g.shape[3]
+        index, share = self._neighbours(x, graph, state.growth)
+        share = share * state.ligand.mask[:, None, :, None]
+        flat = index.reshape(count, -1)
+        there, side = gather_nodes(graph.coords, index), gather_nodes(graph.open_side, index)
+        offset = there - x[..., None, :]
+        distance = (offset.square().sum(-1) + 1e-8).sqrt()
+        unit = offset / distance[..., None]
+        own = _open_side(x, state.ligand)[..., None, :]
+        level = graph.features[..., 3].gather(1, flat).reshape(index.shape)
+        angles = [(own * unit).sum(-1), (side * unit).sum(-1), (own * side).sum(-1)]
+        edge = torch.cat(
+            [
+                gaussian_basis(distance, config.radial, config.residue_cutoff),
+                torch.stack([*angles, level.to(x.dtype)], -1),
+            ],
+            dim=-1,
+        )
+        known = self.target_norm(g)
+        told = self.tell(known)
+        row = torch.arange(count * poses, device=x.device).reshape(count, poses, 1, 1) * nodes
+        row = (row + index).flatten()
+        told = told.reshape(-1, width).index_select(0, row).reshape(*index.shape, width)
+        message = self.inter(self.hear(seen)[..., None, :] + told + self.contact(edge))
+        message = message * share[..., None].to(message.dtype)
+        heard = message.sum(-2) / 4.0
+        pull = self.inter_move(message).float() * share[..., None]
+        move = (pull * offset / (distance[..., None] + 1.0)).sum(-2) / 2.0
+        if self.answer is not None:
+            back = message.new_zeros(count * poses * nodes, width)
+            back = back.index_add(0, row, message.reshape(-1, width)).reshape(g.shape)
+            g = g + self.answer(torch.cat([known, back.to(known.dtype) / 4.0], dim=-1))
+        return heard, move, g
+
+    def _neighbours(
+        self, x: Tensor, graph: TargetGraph, growth: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return target nodes near every atom, and how much of each is heard (0 to 1)."""
+        config, (count, poses, atoms) = self.config, x.shape[:3]
+        is_atom = graph.features[..., 3] == 0
+        found, shares = [], []
+        groups = [
+            (graph.mask & is_atom, config.atoms, config.atom_cutoff),
+            (graph.mask & ~is_atom, config.residues, config.residue_cutoff),
+        ]
+        for allowed, most, cutoff in groups:
+            index, distance = nearest(
+                x.detach().reshape(count, poses * atoms, 3), graph.coords, allowed, most
+            )
+            index = index.reshape(count, poses, atoms, -1)
+            distance = distance.reshape(index.shape)
+            found.append(index)
+            shares.append(cosine_envelope(distance, cutoff + growth[..., None, None]))
+        return torch.cat(found, -1), torch.cat(shares, -1)
+
+
+def _small(layer: nn.Linear) -> nn.Linear:
+    """Let a layer begin near zero, so that a new network leaves the poses where they are."""
+    nn.init.normal_(layer.weight, std=1e-3)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _distances(x: Tensor) -> Tensor:
+    offset = x[..., None, :, :] - x[..., :, None, :]
+    return (offset.square().sum(-1) + 1e-8).sqrt()
+
+
+def _open_side(x: Tensor, ligand: LigandGraph) -> Tensor:
+    """Return the unit vector away from the bonded neighbours of every atom, 0 without a side."""
+    bonded = ((ligand.pair_kind >= 1) & (ligand.pair_kind <= 5)).to(x)[:, None, :, :, None]
+    offset = x[..., :, None, :] - x[..., None, :, :]
+    unit = offset / (offset.square().sum(-1, keepdim=True) + 1e-4).sqrt()
+    side = (unit * bonded).sum(-2)
+    return side / (side.square().sum(-1, keepdim=True) + 1e-2).sqrt()
+
+
+def _level_features(sigma: Tensor, space: int) -> Tensor:
+    """Return (complexes, poses, 34): waves of log σ, log σ itself and the space."""
+    log = torch.log(sigma.clamp_min(1e-3))
+    frequency = torch.exp(
+        torch.linspace(math.log(0.5), math.log(16.0), 16, device=sigma.device, dtype=sigma.dtype)
+    )
+    phase = log[..., None] * frequency
+    flag = torch.full_like(log, float(space))
+    return torch.cat([phase.sin(), phase.cos(), torch.stack([log, flag], -1)], dim=-1)

@@ -1,0 +1,112 @@
+"""An E(n) equivariant network over the atoms and residues of a target.
+
+Satorras, Hoogeboom & Welling, *E(n) equivariant graph neural networks*, arXiv 2102.09844, with
+fixed coordinates: atoms and residue centres exchange messages with their nearest atoms and nearest
+residue centres. Messages see distances and the angles to the open sides of both atoms, so that the
+features are invariant and still know where hydrogens and lone pairs point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from molgen.config import limited
+from molgen.geometry.neighbours import gather_nodes, nearest
+from molgen.geometry.radial import cosine_envelope, gaussian_basis
+from molgen.graphs.pose_graph import TARGET_FEATURES, TargetGraph
+
+
+@dataclass(frozen=True)
+class TargetEgnnConfig:
+    """Options of `TargetEgnn`.
+
+    Attributes:
+        width: features of a node.
+        blocks: rounds of messages.
+        atoms, residues: nearest atoms and residue centres that a node hears.
+        atom_cutoff, residue_cutoff: Å, where they stop being heard.
+        radial: Gaussians of the distance.
+    """
+
+    width: int = limited(64, min=8)
+    blocks: int = limited(2, min=1)
+    atoms: int = limited(16, min=1)
+    residues: int = limited(6, min=1)
+    atom_cutoff: float = limited(6.0, above=0.0)
+    residue_cutoff: float = limited(12.0, above=0.0)
+    radial: int = limited(16, min=2)
+
+
+class TargetEgnn(nn.Module):
+    """Invariant features of target nodes."""
+
+    Config = TargetEgnnConfig
+
+    def __init__(self, config: TargetEgnnConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or TargetEgnnConfig()
+        self.irreps_out, self.width_out = f"{config.width}x0e", config.width
+        self.embeddings = nn.ModuleList(
+            nn.Embedding(size, config.width) for size in TARGET_FEATURES.values()
+        )
+        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.blocks))
+
+    def forward(self, graph: TargetGraph) -> Float[Tensor, "complexes nodes features"]:
+        """Return the features of every node; 0 for padding."""
+        config = self.config
+        h = torch.stack(
+            [table(graph.features[..., k]) for k, table in enumerate(self.embeddings)]
+        ).sum(0)
+        is_atom = graph.features[..., 3] == 0
+        with torch.no_grad():
+            groups = [
+                (graph.mask & is_atom, config.atoms, config.atom_cutoff),
+                (graph.mask & ~is_atom, config.residues, config.residue_cutoff),
+            ]
+            index, shares = [], []
+            for allowed, count, cutoff in groups:
+                found, distance = nearest(graph.coords, graph.coords, allowed, count)
+                inside = cosine_envelope(distance, cutoff) * (distance > 1e-3)
+                index.append(found)
+                shares.append(inside)
+            neighbour, share = torch.cat(index, -1), torch.cat(shares, -1)
+            edges = self._edges(graph, neighbour)
+        share = share * graph.mask[..., None]
+        for block in self.blocks:
+            h = block(h, neighbour, edges, share)
+        return h * graph.mask[..., None]
+
+    def _edges(self, graph: TargetGraph, neighbour: Tensor) -> Tensor:
+        offset = gather_nodes(graph.coords, neighbour) - graph.coords[..., None, :]
+        distance = offset.norm(dim=-1)
+        unit = offset / distance.clamp_min(1e-3)[..., None]
+        there = gather_nodes(graph.open_side, neighbour)
+        here = graph.open_side[..., None, :]
+        angles = [(here * unit).sum(-1), (there * unit).sum(-1), (here * there).sum(-1)]
+        reach = self.config.residue_cutoff
+        basis = gaussian_basis(distance.clamp_max(2 * reach), self.config.radial, reach)
+        return torch.cat([basis, torch.stack(angles, -1)], dim=-1)
+
+
+class _Block(nn.Module):
+    def __init__(self, config: TargetEgnnConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.norm = nn.LayerNorm(width)
+        self.here, self.there = nn.Linear(width, width), nn.Linear(width, width, bias=False)
+        self.edge = nn.Linear(config.radial + 3, width, bias=False)
+        self.message = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.update = nn.Sequential(
+            nn.Linear(2 * width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, h: Tensor, neighbour: Tensor, edges: Tensor, share: Tensor) -> Tensor:
+        seen = self.norm(h)
+        there = gather_nodes(self.there(seen), neighbour)
+        message = self.message(self.here(seen)[:, :, None] + there + self.edge(edges))
+        heard = (message * share[..., None]).sum(2) / 4.0
+        return h + self.update(torch.cat([seen, heard.to(seen.dtype)], dim=-1))

@@ -1,0 +1,95 @@
+"""The rotatable bonds of a ligand from its bond table alone (no RDKit)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_HETERO = (7, 8, 16)
+"""Elements on the far end of the double bond of an amide or ester-like group."""
+
+
+@dataclass(frozen=True)
+class Torsions:
+    """Rotatable bonds.
+
+    Attributes:
+        quads: (torsions, 4) atoms i-j-k-l of a dihedral about the bond j-k; k is on the side that
+            moves.
+        moving: (torsions, atoms) bool, what a turn about j -> k moves: the smaller side.
+    """
+
+    quads: np.ndarray
+    moving: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.quads)
+
+    def rigid_pairs(self) -> np.ndarray:
+        """Return (atoms, atoms) bool: pairs whose distance no torsion changes."""
+        atoms = self.moving.shape[1]
+        rigid = np.ones((atoms, atoms), dtype=bool)
+        for quad, moving in zip(self.quads, self.moving, strict=True):
+            apart = moving[:, None] != moving[None]
+            apart[quad[1:3]] = apart[:, quad[1:3]] = False  # the ends of the axis stay in place
+            rigid &= ~apart
+        return rigid
+
+
+def find_torsions(
+    adjacent: np.ndarray,
+    bonds: np.ndarray,
+    *,
+    single: np.ndarray,
+    ring: np.ndarray,
+    double: np.ndarray,
+    elements: np.ndarray,
+) -> Torsions:
+    """Return the rotatable bonds: single, in no ring, no end terminal, no amide C-N.
+
+    Args:
+        adjacent: (atoms, atoms) bool.
+        bonds: (bonds, 2) atoms.
+        single, ring, double: (bonds,) bool.
+        elements: (atoms,) atomic numbers.
+    """
+    degree = adjacent.sum(1)
+    carbonyl = np.zeros(len(adjacent), dtype=bool)
+    for (a, b), is_double in zip(bonds, double, strict=True):
+        if is_double:
+            for carbon, other in ((a, b), (b, a)):
+                carbonyl[carbon] |= elements[carbon] == 6 and elements[other] in _HETERO
+    quads, moving = [], []
+    for (a, b), is_single, in_ring in zip(bonds, single, ring, strict=True):
+        if not is_single or in_ring or min(degree[a], degree[b]) < 2:
+            continue
+        if (carbonyl[a] and elements[b] == 7) or (carbonyl[b] and elements[a] == 7):
+            continue
+        side = _side(adjacent, int(a), int(b))
+        if side[a]:  # a ring through the bond that the flags do not know of
+            continue
+        if 2 * side.sum() > len(adjacent):
+            a, b, side = b, a, ~side
+        before = np.flatnonzero(adjacent[a])
+        after = np.flatnonzero(adjacent[b])
+        quads.append((before[before != b][0], a, b, after[after != a][0]))
+        moving.append(side)
+    return Torsions(
+        np.array(quads, dtype=np.int16).reshape(-1, 4),
+        np.array(moving, dtype=bool).reshape(-1, len(adjacent)),
+    )
+
+
+def _side(adjacent: np.ndarray, fixed: int, start: int) -> np.ndarray:
+    """Return the atoms reachable from ``start`` without the bond to ``fixed``."""
+    seen = np.zeros(len(adjacent), dtype=bool)
+    seen[start] = True
+    queue = [start]
+    while queue:
+        atom = queue.pop()
+        for other in np.flatnonzero(adjacent[atom]):
+            if not seen[other] and not (atom == start and other == fixed):
+                seen[other] = True
+                queue.append(int(other))
+    return seen

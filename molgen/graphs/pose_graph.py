@@ -1,0 +1,279 @@
+"""A receptor's surroundings and a ligand as padded tensors: the only featuriser of pose models.
+
+Training reads complexes from a store, inference makes the same arrays from files; both come here.
+Distances are in Å. A target node is a heavy atom or the centre of a residue; the latter carry the
+message over the whole pocket while the ligand is still far from its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from molgen.graphs.ligand_torsions import Torsions, find_torsions
+
+BONDED = 1.95
+"""Å; receptor atoms nearer than this count as bonded, for the direction of an atom's open side."""
+
+PAIR_KINDS = ("none", "other", "single", "double", "triple", "aromatic", "1-3", "1-4")
+"""How two ligand atoms are connected; `LigandGraph.pair_kind` holds positions in this table."""
+
+_BOND_KIND = np.array([1, 2, 3, 4, 5, 1, 1])
+"""Position in `PAIR_KINDS` of every bond type code of a store."""
+
+LIGAND_FEATURES = {
+    "element": 119, "charge": 7, "aromatic": 2, "hybridization": 8, "ring": 10, "hydrogens": 5,
+    "degree": 7,
+}  # fmt: skip
+"""Categories of a ligand atom and how many values each has."""
+TARGET_FEATURES = {"element": 119, "atom_name": 64, "residue_type": 96, "level": 2}
+"""Categories of a target node; level 0 is an atom, 1 a residue."""
+
+
+class ComplexArrays(Protocol):
+    """What is read of a complex; `molgen.datasets.complex.StoredComplex` is one."""
+
+    coords: np.ndarray
+    elements: np.ndarray
+    atom_names: np.ndarray
+    residue_sizes: np.ndarray
+    residue_types: np.ndarray
+    ligand_coords: np.ndarray
+    ligand_elements: np.ndarray
+    ligand_charges: np.ndarray
+    ligand_aromatic: np.ndarray
+    ligand_hybridizations: np.ndarray
+    ligand_rings: np.ndarray
+    ligand_hydrogens: np.ndarray
+    bond_atoms: np.ndarray
+    bond_types: np.ndarray
+    bond_rings: np.ndarray
+
+
+@dataclass(frozen=True)
+class Target:
+    """Target nodes of one receptor, residues after atoms.
+
+    Attributes:
+        coords: (nodes, 3) float32 Å.
+        features: (nodes, 4) int16 in the order of `TARGET_FEATURES`.
+        open_side: (nodes, 3) float32, unit vector away from the bonded neighbours; 0 if there are
+            none, and for residues.
+    """
+
+    coords: np.ndarray
+    features: np.ndarray
+    open_side: np.ndarray
+
+    def within(self, center: np.ndarray, radius: float) -> Target:
+        """Return the nodes closer than ``radius`` Å to a point, relative to it."""
+        offset = self.coords - np.asarray(center, dtype=np.float32)
+        near = (offset**2).sum(1) < radius**2
+        return Target(offset[near], self.features[near], self.open_side[near])
+
+
+@dataclass(frozen=True)
+class LigandTopology:
+    """What is known of one ligand before it has coordinates.
+
+    Attributes:
+        features: (atoms, 7) int16 in the order of `LIGAND_FEATURES`.
+        pair_kind: (atoms, atoms) uint8, position in `PAIR_KINDS`.
+        rigid: (atoms, atoms) bool, pairs whose distance no torsion changes.
+        torsions: the rotatable bonds.
+    """
+
+    features: np.ndarray
+    pair_kind: np.ndarray
+    rigid: np.ndarray
+    torsions: Torsions
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+def target_of(complex_: ComplexArrays) -> Target:
+    """Return all target nodes of a complex, in its frame."""
+    coords = complex_.coords.astype(np.float32)
+    residue = np.repeat(np.arange(len(complex_.residue_sizes)), complex_.residue_sizes)
+    counts = np.bincount(residue, minlength=len(complex_.residue_sizes))[:, None]
+    centres = np.zeros((len(counts), 3))
+    np.add.at(centres, residue, coords)
+    centres /= np.maximum(counts, 1)
+    types = complex_.residue_types
+    atoms = np.stack(
+        [
+            complex_.elements,
+            complex_.atom_names,
+            types[residue],
+            np.zeros(len(coords), dtype=np.uint8),
+        ],
+        axis=1,
+    )
+    residues = np.zeros((len(types), 4), dtype=np.uint8)
+    residues[:, 2], residues[:, 3] = types, 1
+    return Target(
+        coords=np.concatenate([coords, centres.astype(np.float32)]),
+        features=np.concatenate([atoms, residues]).astype(np.int16),
+        open_side=np.concatenate([_open_sides(coords), np.zeros((len(types), 3), np.float32)]),
+    )
+
+
+def ligand_of(complex_: ComplexArrays) -> LigandTopology:
+    """Return the topology of the ligand of a complex."""
+    atoms, bonds = len(complex_.ligand_elements), complex_.bond_atoms.astype(np.int64)
+    adjacent = np.zeros((atoms, atoms), dtype=bool)
+    adjacent[bonds[:, 0], bonds[:, 1]] = adjacent[bonds[:, 1], bonds[:, 0]] = True
+    degree = adjacent.sum(1)
+    columns = [
+        complex_.ligand_elements,
+        complex_.ligand_charges.astype(np.int64) + 3,
+        complex_.ligand_aromatic,
+        complex_.ligand_hybridizations,
+        complex_.ligand_rings,
+        complex_.ligand_hydrogens,
+        degree,
+    ]
+    features = np.stack(
+        [
+            np.clip(values, 0, size - 1)
+            for values, size in zip(columns, LIGAND_FEATURES.values(), strict=True)
+        ],
+        axis=1,
+    )
+    steps = adjacent.astype(np.int64)
+    two = (steps @ steps) > 0
+    three = (steps @ steps @ steps) > 0
+    kind = np.zeros((atoms, atoms), dtype=np.uint8)
+    kind[three] = PAIR_KINDS.index("1-4")
+    kind[two] = PAIR_KINDS.index("1-3")
+    codes = _BOND_KIND[np.minimum(complex_.bond_types, len(_BOND_KIND) - 1)]
+    kind[bonds[:, 0], bonds[:, 1]] = kind[bonds[:, 1], bonds[:, 0]] = codes
+    np.fill_diagonal(kind, 0)
+    torsions = find_torsions(
+        adjacent,
+        bonds,
+        single=complex_.bond_types == 1,
+        ring=complex_.bond_rings > 0,
+        double=complex_.bond_types == 2,
+        elements=complex_.ligand_elements,
+    )
+    return LigandTopology(features.astype(np.int16), kind, torsions.rigid_pairs(), torsions)
+
+
+def _open_sides(coords: np.ndarray) -> np.ndarray:
+    pairs = cKDTree(coords).query_pairs(BONDED, output_type="ndarray")
+    side = np.zeros_like(coords)
+    if len(pairs):
+        unit = coords[pairs[:, 1]] - coords[pairs[:, 0]]
+        unit = unit / np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-6)
+        np.add.at(side, pairs[:, 0], -unit)
+        np.add.at(side, pairs[:, 1], unit)
+    length = np.linalg.norm(side, axis=1, keepdims=True)
+    return np.where(length > 0.1, side / np.maximum(length, 1e-6), 0.0).astype(np.float32)
+
+
+Self = TypeVar("Self", bound="_Tensors")
+
+
+class _Tensors:
+    """Moves all its tensors together."""
+
+    def to(self: Self, device: torch.device | str) -> Self:
+        """Return the same on ``device``."""
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self)}  # type: ignore[arg-type]
+        return type(self)(**moved)
+
+
+@dataclass(frozen=True)
+class TargetGraph(_Tensors):
+    """Targets of some complexes, padded to the longest.
+
+    Attributes:
+        coords: relative to the centre of the pocket, Å; padding lies far away.
+        features: codes in the order of `TARGET_FEATURES`.
+        open_side: unit vectors or 0.
+        mask: what is no padding.
+    """
+
+    coords: Float[Tensor, "complexes nodes 3"]
+    features: Int[Tensor, "complexes nodes categories"]
+    open_side: Float[Tensor, "complexes nodes 3"]
+    mask: Bool[Tensor, "complexes nodes"]
+
+
+@dataclass(frozen=True)
+class LigandGraph(_Tensors):
+    """Ligands of some complexes, padded to the largest.
+
+    Attributes:
+        features: codes in the order of `LIGAND_FEATURES`.
+        pair_kind: positions in `PAIR_KINDS`.
+        rigid: pairs whose distance no torsion changes.
+        mask: what is no padding.
+        quads: atoms of each torsion; the last two are on the moving side's end of the bond.
+        moving: atoms that each torsion moves; none for padding.
+    """
+
+    features: Int[Tensor, "complexes atoms categories"]
+    pair_kind: Int[Tensor, "complexes atoms atoms"]
+    rigid: Bool[Tensor, "complexes atoms atoms"]
+    mask: Bool[Tensor, "complexes atoms"]
+    quads: Int[Tensor, "complexes torsions 4"]
+    moving: Bool[Tensor, "complexes torsions atoms"]
+
+
+FAR = 1e4
+"""Å; where padding lies."""
+
+
+def stack_targets(targets: Sequence[Target]) -> TargetGraph:
+    """Return targets as one graph."""
+    size = max(1, *(len(t.coords) for t in targets))
+    return TargetGraph(
+        coords=torch.from_numpy(_padded([t.coords for t in targets], (size, 3), FAR)),
+        features=torch.from_numpy(_padded([t.features for t in targets], (size, 4))).long(),
+        open_side=torch.from_numpy(_padded([t.open_side for t in targets], (size, 3))),
+        mask=_mask([len(t.coords) for t in targets], size),
+    )
+
+
+def stack_ligands(ligands: Sequence[LigandTopology]) -> LigandGraph:
+    """Return ligands as one graph."""
+    size = max(len(ligand) for ligand in ligands)
+    torsions = max(len(ligand.torsions) for ligand in ligands)
+    width = len(LIGAND_FEATURES)
+    return LigandGraph(
+        features=torch.from_numpy(_padded([m.features for m in ligands], (size, width))).long(),
+        pair_kind=torch.from_numpy(_padded([m.pair_kind for m in ligands], (size, size))).long(),
+        rigid=torch.from_numpy(_padded([m.rigid for m in ligands], (size, size))),
+        mask=_mask([len(ligand) for ligand in ligands], size),
+        quads=torch.from_numpy(_padded([m.torsions.quads for m in ligands], (torsions, 4))).long(),
+        moving=torch.from_numpy(_padded([m.torsions.moving for m in ligands], (torsions, size))),
+    )
+
+
+def stack_coords(coords: Sequence[np.ndarray]) -> Float[Tensor, "complexes atoms 3"]:
+    """Return coordinates as one tensor, padded with zeros."""
+    size = max(len(c) for c in coords)
+    return torch.from_numpy(_padded([c.astype(np.float32) for c in coords], (size, 3)))
+
+
+def _padded(
+    arrays: Sequence[np.ndarray], shape: tuple[int, ...], value: float = 0.0
+) -> np.ndarray:
+    out = np.full((len(arrays), *shape), value, dtype=arrays[0].dtype)
+    for row, array in zip(out, arrays, strict=True):
+        row[tuple(slice(n) for n in array.shape)] = array
+    return out
+
+
+def _mask(sizes: Sequence[int], size: int) -> Bool[Tensor, "complexes nodes"]:
+    return torch.arange(size)[None] < torch.tensor(sizes)[:, None]
