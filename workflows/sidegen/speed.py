@@ -1,0 +1,111 @@
+"""Measure how fast SIDEGEN trains and samples on a device.
+
+    python workflows/sidegen/speed.py STORE [--device cuda] [--model CHECKPOINT]
+
+Prints one JSON object: noisy poses per second of training (forward, backward, optimiser step), and
+seconds for 40 poses of ligands with about 30 heavy atoms, target encoding included, median over
+complexes after one warm-up each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+
+import torch
+
+from molgen.datasets.store import Store
+from molgen.diffusion.model import SidegenModel, load_sidegen
+from molgen.diffusion.sampling import SamplingConfig, sample
+from molgen.training.pose_data import PoseData, PoseSampling
+from molgen.training.poses import PoseLossModule, PoseTraining
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("store")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--model", help="checkpoint; default: random weights")
+    parser.add_argument("--poses", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--batches", type=int, default=12)
+    options = parser.parse_args()
+    torch.set_float32_matmul_precision("high")
+    torch.manual_seed(0)
+    model = load_sidegen(options.model) if options.model else SidegenModel()
+    model.to(options.device)
+    store = Store(options.store)
+    store.ids = store.ids[:400]
+    data = PoseData([store], model.pocket)
+    print(
+        json.dumps(
+            {
+                "device": options.device,
+                "threads": torch.get_num_threads(),
+                "training_poses_per_second": training(model, data, options),
+                "sampling_seconds": sampling(model, data, options),
+                "poses": options.poses,
+                "steps": options.steps,
+            },
+            indent=2,
+        )
+    )
+
+
+def training(model: SidegenModel, data: PoseData, options: argparse.Namespace) -> float:
+    """Return noisy poses per second, median over batches."""
+    settings = PoseTraining()
+    module = PoseLossModule(model, settings.loss, settings.sampling.poses).to(options.device)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4)
+    plan = data.plan(data.positions(data.ids, settings.sampling), settings.sampling, 0)
+    rates = []
+    for k, item in enumerate([*plan, *plan][: options.batches + 2]):
+        batch = data.batch(*item, settings.sampling).to(options.device)
+        wait(options.device)
+        start = time.perf_counter()
+        with torch.autocast(options.device.split(":")[0], dtype=torch.bfloat16):
+            loss = module(batch)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        wait(options.device)
+        if k >= 2:
+            poses = len(item[0]) * settings.sampling.poses
+            rates.append(poses / (time.perf_counter() - start))
+    return round(statistics.median(rates), 1)
+
+
+def sampling(model: SidegenModel, data: PoseData, options: argparse.Namespace) -> float:
+    """Return seconds for the poses of one ligand, median over five complexes."""
+    model.eval()
+    chosen = [k for k in range(len(data.ids)) if 29 <= data.sizes[k] <= 31][:5]
+    seconds = []
+    for k in chosen:
+        batch = data.batch([k], "rigid-torsion", 0, PoseSampling()).to(options.device)
+        start_poses = batch.coords[:, None].expand(-1, options.poses, -1, -1)
+        for _ in range(2):
+            wait(options.device)
+            start = time.perf_counter()
+            with torch.no_grad():
+                target = model.network.encode(batch.target)
+            sample(
+                model, start_poses, batch.ligand, target, SamplingConfig(steps=options.steps),
+                torch.Generator().manual_seed(0),
+            )  # fmt: skip
+            wait(options.device)
+            last = time.perf_counter() - start
+        seconds.append(last)
+    return round(statistics.median(seconds), 3)
+
+
+def wait(device: str) -> None:
+    """Wait for the device to finish."""
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    main()
