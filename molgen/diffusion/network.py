@@ -268,15 +268,16 @@ class _LtmpBlock(nn.Module):
         told = self.tell(known)
         row = torch.arange(count * poses, device=x.device).reshape(count, poses, 1, 1) * nodes
         row = (row + index).flatten()
-        told = told.reshape(-1, width).index_select(0, row).reshape(*index.shape, width)
+        # float32: adding up bfloat16 rows (here backwards, below forwards) is slow on a GPU
+        told = told.to(x.dtype).reshape(-1, width).index_select(0, row).reshape(*index.shape, width)
         message = self.inter(self.hear(seen)[..., None, :] + told + self.contact(edge))
         message = message * share[..., None].to(message.dtype)
         heard = message.sum(-2) / 4.0
         pull = self.inter_move(message).float() * share[..., None]
         move = (pull * offset / (distance[..., None] + 1.0)).sum(-2) / 2.0
         if self.answer is not None:
-            back = message.new_zeros(count * poses * nodes, width)
-            back = back.index_add(0, row, message.reshape(-1, width)).reshape(g.shape)
+            back = x.new_zeros(count * poses * nodes, width)
+            back = back.index_add(0, row, message.to(x.dtype).reshape(-1, width)).reshape(g.shape)
             g = g + self.answer(torch.cat([known, back.to(known.dtype) / 4.0], dim=-1))
         return heard, move, g
 

@@ -106,7 +106,7 @@ class _Block(nn.Module):
 
     def forward(self, h: Tensor, neighbour: Tensor, edges: Tensor, share: Tensor) -> Tensor:
         seen = self.norm(h)
-        there = gather_nodes(self.there(seen), neighbour)
+        there = gather_nodes(self.there(seen).to(h.dtype), neighbour)
         message = self.message(self.here(seen)[:, :, None] + there + self.edge(edges))
         heard = (message * share[..., None]).sum(2) / 4.0
         return h + self.update(torch.cat([seen, heard.to(seen.dtype)], dim=-1))

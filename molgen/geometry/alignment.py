@@ -23,10 +23,11 @@ def superposition(
     from_centre = (share * moving).sum(-2, keepdim=True)
     to_centre = (share * target).sum(-2, keepdim=True)
     covariance = (share * (target - to_centre)).mT @ (moving - from_centre)
-    u, _, vh = torch.linalg.svd(covariance)
+    # on the CPU: a GPU takes milliseconds for the decomposition of a few small matrices
+    u, _, vh = torch.linalg.svd(covariance.cpu())
     handedness = torch.linalg.det(u @ vh).detach().sign()
     signs = torch.stack([torch.ones_like(handedness), torch.ones_like(handedness), handedness], -1)
-    rotation = (u * signs[..., None, :]) @ vh
+    rotation = ((u * signs[..., None, :]) @ vh).to(covariance.device)
     shift = (to_centre - from_centre @ rotation.mT).squeeze(-2)
     return rotation, shift
 
