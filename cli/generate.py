@@ -34,7 +34,7 @@ _SHOWN_POCKETS = 5
     "x,y,z[:edge]. Default: the co-crystal ligand, else auto.",
 )
 @click.option("--num-poses", type=click.IntRange(1), help="Poses per ligand. Default 10.")
-@click.option("--sampler", metavar="NAME", help="search or vina. Default search.")
+@click.option("--sampler", metavar="NAME", help="search, sidegen or vina. Default search.")
 @options.seed
 @options.device
 @options.out()

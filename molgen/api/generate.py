@@ -40,7 +40,7 @@ from molgen.io.sdf import sdf_record
 from molgen.scoring.validity import posebusters_version
 from molgen.search.device import resolve_device
 from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
-from molgen.search.settings import SearchSettings, VinaSettings
+from molgen.search.settings import SearchSettings, SidegenSettings, VinaSettings
 from molgen.structure import Pocket
 
 _TOOLKIT_ERRORS = (RuntimeError, ValueError, ArithmeticError)
@@ -58,6 +58,7 @@ class GenerateConfig:
         device: "auto", "cpu" or "cuda[:N]".
         box_edge: Å, edge of the search box where the pocket gives none.
         search: settings of the sampler ``search``.
+        sidegen: settings of the sampler ``sidegen``.
         vina: settings of the sampler ``vina``.
     """
 
@@ -67,6 +68,7 @@ class GenerateConfig:
     device: str = "auto"
     box_edge: float = limited(25.0, above=0.0)
     search: SearchSettings = SearchSettings()
+    sidegen: SidegenSettings = SidegenSettings()
     vina: VinaSettings = VinaSettings()
 
 
@@ -141,7 +143,7 @@ def generate(
     _warn_of_large(rows)
     files = {"target": pdb, "ligand": ligand, "pocket": pocket}
     inputs = {role: input_record(path) for role, path in files.items() if path and is_file(path)}
-    settings = SamplerSettings(config.search, config.vina)
+    settings = SamplerSettings(config.search, config.sidegen, config.vina)
     sampler = build_sampler(config.sampler, target.receptor, target.box, settings, config.device)
     open_folder(folder, resume=resume, force=force)
     key = _run_key(inputs["target"]["sha256"], target, config)

@@ -14,8 +14,7 @@ from molgen.api.pose_output import UNITS
 from molgen.errors import LigandError
 from molgen.io import LigandRow, cocrystal_ligand, write_pdb
 from molgen.io.sdf import sdf_record
-from molgen.report.html import ReportEntry, write_report
-from molgen.report.html import MAX_3D
+from molgen.report.html import MAX_3D, ReportEntry, write_report
 
 _SHOWN = 8.0
 """Å around the poses of which receptor residues are shown."""

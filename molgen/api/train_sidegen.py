@@ -230,9 +230,7 @@ def train_sidegen(
     )
 
 
-def _parts(
-    rows: list[dict[str, str]], split: str | Path | None, seed: int
-) -> dict[str, list[str]]:
+def _parts(rows: list[dict[str, str]], split: str | Path | None, seed: int) -> dict[str, list[str]]:
     """Return {part: ids}; ids on no list train."""
     if split is None:
         return split_ids(rows, SplitOptions("sequence", seed))
@@ -270,7 +268,9 @@ _MEASURES = {
 
 def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
     rows = [
-        f"| {title} | " + " | ".join(_cell(facts["metrics"], space, name) for space in _SPACES) + " |"
+        f"| {title} | "
+        + " | ".join(_cell(facts["metrics"], space, name) for space in _SPACES)
+        + " |"
         for name, title in _MEASURES.items()
     ]
     return _CARD.format(

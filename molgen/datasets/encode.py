@@ -77,6 +77,24 @@ def encode_complex(
     return entry
 
 
+def describe_complex(protein: Protein, mol: Chem.Mol, center: np.ndarray) -> StoredComplex:
+    """Return receptor and ligand as `encode_complex` would, as they are and without its checks.
+
+    Args:
+        protein: all of it is kept.
+        mol: heavy atoms, with a conformer anywhere.
+        center: (3,) Å, the origin.
+
+    Raises:
+        EncodingRefusedError: more than 256 chains, or atoms over 327 Å from the centre.
+    """
+    return StoredComplex(
+        id="",
+        **_receptor_columns(protein, chain_names(protein), np.asarray(center)),
+        **_ligand_columns(mol),
+    )
+
+
 def pocket_chain(protein: Protein, points: np.ndarray) -> tuple[str, str]:
     """Return the polymer chain with most atoms within `CONTACT` Å of ``points``, and its sequence.
 

@@ -245,7 +245,7 @@ class _LtmpBlock(nn.Module):
         """Return what the atoms hear of the target, how that moves them, and the new target."""
         assert state.target is not None
         graph, config = state.target.graph, self.config
-        count, poses, atoms = x.shape[:3]
+        count, poses = x.shape[:2]
         nodes, width = g.shape[2], g.shape[3]
         index, share = self._neighbours(x, graph, state.growth)
         share = share * state.ligand.mask[:, None, :, None]
@@ -281,9 +281,7 @@ class _LtmpBlock(nn.Module):
             g = g + self.answer(torch.cat([known, back.to(known.dtype) / 4.0], dim=-1))
         return heard, move, g
 
-    def _neighbours(
-        self, x: Tensor, graph: TargetGraph, growth: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _neighbours(self, x: Tensor, graph: TargetGraph, growth: Tensor) -> tuple[Tensor, Tensor]:
         """Return target nodes near every atom, and how much of each is heard (0 to 1)."""
         config, (count, poses, atoms) = self.config, x.shape[:3]
         is_atom = graph.features[..., 3] == 0

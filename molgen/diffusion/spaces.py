@@ -16,7 +16,7 @@ independent atoms alone it would keep almost no noise at all.
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -46,6 +46,7 @@ Coords = Float[Tensor, "complexes poses atoms 3"]
 Sigma = Float[Tensor, "complexes poses"]
 
 
+@runtime_checkable
 class PoseSpace(Protocol):
     """One way of adding noise to poses and of taking it away."""
 
@@ -64,7 +65,7 @@ class PoseSpace(Protocol):
         generator: torch.Generator,
         eta: float,
     ) -> Coords:
-        """Return poses at level ``lower`` from those at ``sigma`` and the estimate of clean ones."""
+        """Return poses at level ``lower``, from those at ``sigma`` and the clean estimate."""
 
 
 SPACES = Registry(
@@ -110,7 +111,7 @@ class Cartesian:
         generator: torch.Generator,
         eta: float,
     ) -> Coords:
-        """Return poses at level ``lower`` from those at ``sigma`` and the estimate of clean ones."""
+        """Return poses at level ``lower``, from those at ``sigma`` and the clean estimate."""
         ratio, spread = posterior(sigma, lower, eta)
         epsilon = self._epsilon(noisy, ligand, generator) if spread else 0.0
         return clean + ratio * (noisy - clean) + spread * epsilon
@@ -132,7 +133,9 @@ class RigidTorsion:
         """Return poses at noise level ``sigma`` of clean ones."""
         shape = (*coords.shape[:2], ligand.quads.shape[1])
         turns = TORSION * sigma[..., None] * draw(shape, coords, generator)
-        shaped = self._aligned(turn_in_order(coords, turns, ligand.quads, ligand.moving), coords, ligand)
+        shaped = self._aligned(
+            turn_in_order(coords, turns, ligand.quads, ligand.moving), coords, ligand
+        )
         return self._moved(shaped, ligand, sigma, generator)
 
     def step(

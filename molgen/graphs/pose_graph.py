@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -37,24 +37,54 @@ TARGET_FEATURES = {"element": 119, "atom_name": 64, "residue_type": 96, "level":
 """Categories of a target node; level 0 is an atom, 1 a residue."""
 
 
+@runtime_checkable
 class ComplexArrays(Protocol):
     """What is read of a complex; `molgen.datasets.complex.StoredComplex` is one."""
 
-    coords: np.ndarray
-    elements: np.ndarray
-    atom_names: np.ndarray
-    residue_sizes: np.ndarray
-    residue_types: np.ndarray
-    ligand_coords: np.ndarray
-    ligand_elements: np.ndarray
-    ligand_charges: np.ndarray
-    ligand_aromatic: np.ndarray
-    ligand_hybridizations: np.ndarray
-    ligand_rings: np.ndarray
-    ligand_hydrogens: np.ndarray
-    bond_atoms: np.ndarray
-    bond_types: np.ndarray
-    bond_rings: np.ndarray
+    @property
+    def coords(self) -> np.ndarray: ...
+
+    @property
+    def elements(self) -> np.ndarray: ...
+
+    @property
+    def atom_names(self) -> np.ndarray: ...
+
+    @property
+    def residue_sizes(self) -> np.ndarray: ...
+
+    @property
+    def residue_types(self) -> np.ndarray: ...
+
+    @property
+    def ligand_coords(self) -> np.ndarray: ...
+
+    @property
+    def ligand_elements(self) -> np.ndarray: ...
+
+    @property
+    def ligand_charges(self) -> np.ndarray: ...
+
+    @property
+    def ligand_aromatic(self) -> np.ndarray: ...
+
+    @property
+    def ligand_hybridizations(self) -> np.ndarray: ...
+
+    @property
+    def ligand_rings(self) -> np.ndarray: ...
+
+    @property
+    def ligand_hydrogens(self) -> np.ndarray: ...
+
+    @property
+    def bond_atoms(self) -> np.ndarray: ...
+
+    @property
+    def bond_types(self) -> np.ndarray: ...
+
+    @property
+    def bond_rings(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -266,9 +296,7 @@ def stack_coords(coords: Sequence[np.ndarray]) -> Float[Tensor, "complexes atoms
     return torch.from_numpy(_padded([c.astype(np.float32) for c in coords], (size, 3)))
 
 
-def _padded(
-    arrays: Sequence[np.ndarray], shape: tuple[int, ...], value: float = 0.0
-) -> np.ndarray:
+def _padded(arrays: Sequence[np.ndarray], shape: tuple[int, ...], value: float = 0.0) -> np.ndarray:
     out = np.full((len(arrays), *shape), value, dtype=arrays[0].dtype)
     for row, array in zip(out, arrays, strict=True):
         row[tuple(slice(n) for n in array.shape)] = array

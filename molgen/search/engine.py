@@ -31,13 +31,21 @@ def search(
     template: LigandTemplate,
     settings: SearchSettings,
     rng: np.random.Generator,
+    proposals: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return distinct minima as (poses, atoms, 3) Å in tree order and their energies, best first.
 
     The energies are kcal/mol on the grids: receptor, internal pairs and torsion preferences.
+
+    Args:
+        proposals: states (proposals, 7 + torsions) and their conformers that join the random
+            starts, as `molgen.search.refine.project` returns them.
     """
     ligand, receptor = pack(field, template, settings)
     states, conformer = random_starts(field, template, settings.num_starts, rng)
+    if proposals is not None:
+        states = np.concatenate([states, proposals[0]])
+        conformer = np.concatenate([conformer, proposals[1]])
     energies = kernels.minimize_all(states, conformer, ligand, receptor, _BRIEF, _MAX_STEP)
     steps = settings.steps + settings.steps_per_torsion * template.tree.num_torsions
     pool = _condense((states, conformer, energies), ligand)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from molgen.registry import Registry
-from molgen.search.settings import SearchSettings, VinaSettings
+from molgen.search.settings import SearchSettings, SidegenSettings, VinaSettings
 from molgen.structure import Ligand, Pocket, Poses, Protein
 
 SAMPLERS = Registry(
     "sampler",
     {
         "search": "molgen.search.search_sampler:SearchSampler",
+        "sidegen": "molgen.diffusion.sampler:SidegenSampler",
         "vina": "molgen.search.vina_peer:VinaSampler",
     },
 )
@@ -23,6 +24,7 @@ class SamplerSettings:
     """Settings of every sampler, one section each."""
 
     search: SearchSettings = SearchSettings()
+    sidegen: SidegenSettings = SidegenSettings()
     vina: VinaSettings = VinaSettings()
 
 

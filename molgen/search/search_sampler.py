@@ -51,7 +51,7 @@ class SearchSampler:
         Raises:
             LigandError: no conformer can be embedded, or an element is not supported.
         """
-        template, field = self._prepare(ligand, seed)
+        template, field = self.prepare(ligand, seed)
         if self.device == "cpu":
             coords, _ = search(field, template, self.settings, np.random.default_rng(seed))
         else:
@@ -61,7 +61,7 @@ class SearchSampler:
 
             generator = torch.Generator().manual_seed(seed)
             coords, _ = torch_search(field, template, self.settings, generator, self.device)
-        return self._rank(ligand, template, field, coords, num_poses)
+        return self.rank(ligand, template, field, coords, num_poses)
 
     def refine(self, ligand: Ligand, coords: np.ndarray, seed: int, num_poses: int) -> Poses:
         """Return the minima next to given poses (poses, atoms, 3) Å, lowest energy first.
@@ -72,14 +72,14 @@ class SearchSampler:
         Raises:
             LigandError: as `sample`.
         """
-        template, field = self._prepare(ligand, seed)
+        template, field = self.prepare(ligand, seed)
         minima = [
             refine(coords[:, template.tree.order], field, single, self.settings)[0]
             for single in template.each_conformer()
         ]
-        return self._rank(ligand, template, field, np.concatenate(minima), num_poses)
+        return self.rank(ligand, template, field, np.concatenate(minima), num_poses)
 
-    def _prepare(self, ligand: Ligand, seed: int) -> tuple[LigandTemplate, ReceptorField]:
+    def prepare(self, ligand: Ligand, seed: int) -> tuple[LigandTemplate, ReceptorField]:
         """Return template and field; those of the last ligand are kept for its refinement."""
         if self._last is not None and self._last[0] is ligand and self._last[1] == seed:
             return self._last[2], self._last[3]
@@ -90,7 +90,7 @@ class SearchSampler:
         self._last = (ligand, seed, template, field)
         return template, field
 
-    def _rank(
+    def rank(
         self,
         ligand: Ligand,
         template: LigandTemplate,

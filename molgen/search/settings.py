@@ -41,6 +41,27 @@ class SearchSettings:
 
 
 @dataclass(frozen=True)
+class SidegenSettings:
+    """Learned proposals that join the starts of the search.
+
+    Attributes:
+        checkpoint: of `molgen train sidegen`.
+        samples: poses drawn.
+        steps: of the sampler.
+        eta: 1 is ancestral sampling, 0 deterministic.
+        rounds: of the search that follows; 0 only minimises the proposals.
+        starts: random placements beside the proposals.
+    """
+
+    checkpoint: str = "sidegen-1"
+    samples: int = limited(40, min=1)
+    steps: int = limited(20, min=1)
+    eta: float = limited(1.0, min=0.0, max=1.0)
+    rounds: int = limited(14, min=0)
+    starts: int = limited(4096, min=1)
+
+
+@dataclass(frozen=True)
 class VinaSettings:
     """Options of the Vina peer.
 

@@ -94,6 +94,7 @@ class PoseLossModule(nn.Module):
         super().__init__()
         self.model, self.config, self.poses = model, config, poses
         levels = noise_levels(model.schedule).float()
+        self.levels: Tensor
         self.register_buffer("levels", levels, persistent=False)
 
     def forward(self, batch: PoseBatch) -> dict[str, Tensor]:
@@ -101,9 +102,7 @@ class PoseLossModule(nn.Module):
         device = batch.coords.device
         generator = torch.Generator(device=device).manual_seed(batch.seed)
         clean = batch.coords[:, None].expand(-1, self.poses, -1, -1)
-        draw = torch.randint(
-            len(self.levels), clean.shape[:2], generator=generator, device=device
-        )
+        draw = torch.randint(len(self.levels), clean.shape[:2], generator=generator, device=device)
         sigma = self.levels[draw]
         space: Any = SPACES[batch.space]()
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
@@ -122,9 +121,7 @@ class PoseLossModule(nn.Module):
         spread = self.model.network.config.spread
         variance = sigma**2 * spread**2 / (sigma**2 + spread**2)
         weight = 1.0 / (variance + config.floor**2)
-        each = [
-            (weight * _mean_square(found.float() - clean, mask)).mean() for found in estimates
-        ]
+        each = [(weight * _mean_square(found.float() - clean, mask)).mean() for found in estimates]
         terms = {"pose": each[-1]}
         if config.deep and len(each) > 1:
             terms["deep"] = torch.stack(each[:-1]).mean()

@@ -11,8 +11,8 @@ from rdkit.Chem import AllChem
 
 from molgen.errors import OutputError
 from molgen.io.sdf import sdf_record
-from molgen.report.html import ReportEntry, write_report
 from molgen.report.depiction import depict
+from molgen.report.html import ReportEntry, write_report
 
 EVIL = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
 

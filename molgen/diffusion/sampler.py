@@ -1,0 +1,104 @@
+"""The sampler ``sidegen``: learned proposals, brought onto exact geometry, searched and ranked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from molgen.diffusion.model import load_sidegen
+from molgen.diffusion.sampling import SamplingConfig, sample
+from molgen.graphs.pose_graph import Target, ligand_of, stack_ligands, stack_targets, target_of
+
+if TYPE_CHECKING:
+    from molgen.search.samplers import SamplerSettings
+    from molgen.structure import Ligand, Pocket, Poses, Protein
+
+
+class SidegenSampler:
+    """A pocket seen by SIDEGEN, with the search that refines what SIDEGEN proposes."""
+
+    def __init__(
+        self, protein: Protein, pocket: Pocket, settings: SamplerSettings, device: str = "cpu"
+    ) -> None:
+        from molgen.search.search_sampler import SearchSampler
+
+        self.settings = settings.sidegen
+        search = replace(
+            settings.search, rounds=max(1, self.settings.rounds), num_starts=self.settings.starts
+        )
+        self.search = SearchSampler(protein, pocket, replace(settings, search=search), "cpu")
+        self.model = load_sidegen(self.settings.checkpoint).to(device)
+        self.device, self.center = device, np.asarray(pocket.center)
+        reach = self.model.pocket.largest
+        self.protein = protein.select(protein.near(self.center[None], reach))
+        self._target: Target | None = None
+
+    def sample(self, ligand: Ligand, num_poses: int, seed: int) -> Poses:
+        """Return at most ``num_poses`` distinct minima, lowest energy first.
+
+        Terms are those of the sampler ``search``.
+
+        Raises:
+            LigandError: no conformer can be embedded, or an element is not supported.
+        """
+        from molgen.search.engine import search
+        from molgen.search.refine import project, refine
+
+        template, field = self.search.prepare(ligand, seed)
+        proposals = self.propose(ligand, seed)[:, template.tree.order]
+        settings = self.search.settings
+        if self.settings.rounds:
+            states, shapes, _ = project(proposals, template)
+            coords, _ = search(
+                field, template, settings, np.random.default_rng(seed), (states, shapes)
+            )
+        else:
+            coords, _ = refine(proposals, field, template, settings)
+        return self.search.rank(ligand, template, field, coords, num_poses)
+
+    def propose(self, ligand: Ligand, seed: int) -> np.ndarray:
+        """Return the poses that SIDEGEN draws, (samples, atoms, 3) Å, nothing refined."""
+        from molgen.search.conformers import embed_conformers
+
+        embedded = embed_conformers(ligand, self.search.settings.conformers, seed)
+        atoms = ligand.num_atoms
+        shapes = np.array([c.GetPositions()[:atoms] for c in embedded.GetConformers()])
+        topology, target = self._arrays(ligand, shapes[0])
+        count = self.settings.samples
+        start = torch.from_numpy(shapes[np.arange(count) % len(shapes)]).float()
+        graph = stack_ligands([topology]).to(self.device)
+        nodes = stack_targets([target.within(np.zeros(3), self.model.pocket.reach(atoms))])
+        with torch.no_grad():
+            encoded = self.model.network.encode(nodes.to(self.device))
+        found = sample(
+            self.model,
+            start[None].to(self.device),
+            graph,
+            encoded,
+            SamplingConfig("rigid-torsion", self.settings.steps, self.settings.eta),
+            torch.Generator().manual_seed(seed),
+        )
+        return found[0].double().cpu().numpy() + self.center
+
+    def _arrays(self, ligand: Ligand, coords: np.ndarray) -> tuple:
+        """Return topology of the ligand and target around the pocket's centre."""
+        from rdkit import Chem
+        from rdkit.Geometry import Point3D
+
+        from molgen.datasets.encode import describe_complex
+
+        mol = Chem.Mol(ligand.mol)
+        mol.RemoveAllConformers()
+        conformer = Chem.Conformer(mol.GetNumAtoms())
+        for atom, point in enumerate(coords.tolist()):
+            conformer.SetAtomPosition(atom, Point3D(*point))
+        mol.AddConformer(conformer)
+        entry = describe_complex(self.protein, mol, self.center)
+        if self._target is None:
+            found = target_of(entry)
+            origin = self.center.astype(np.float32)
+            self._target = Target(found.coords - origin, found.features, found.open_side)
+        return ligand_of(entry), self._target

@@ -1,0 +1,151 @@
+"""`molgen train sidegen` and the sampler on its checkpoint, on two public complexes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rdkit import Chem
+
+from molgen.api import train_sidegen as use_case
+from molgen.api.preprocess import preprocess
+from molgen.cli.main import cli
+from molgen.diffusion.model import load_sidegen
+from molgen.errors import ConfigError, InputError
+from molgen.io import read_ligand, read_protein
+from molgen.search.samplers import SamplerSettings, build_sampler
+from molgen.search.settings import SearchSettings, SidegenSettings
+from molgen.structure import Ligand, Pocket
+from molgen.training import loop
+
+COMPLEXES = Path(__file__).resolve().parents[2] / "workflows/test/complexes"
+NAME = "7N03_ZRP"
+SETTINGS = """
+network: {width: 16, blocks: 2, atoms: 8, residues: 2}
+encoder: {width: 16, blocks: 1, atoms: 4, residues: 2}
+sampling: {poses: 2, atoms: 64}
+validation: {complexes: 1, poses: 2, steps: 2, held: 1}
+loop: {epochs: 3, warmup: 1, save_minutes: 0.0}
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch):
+    monkeypatch.setattr("os.isatty", lambda fd: False)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("poses")
+    preprocess(COMPLEXES, folder / "store", workers=1)
+    (folder / "split").mkdir()
+    (folder / "split" / "val.txt").write_text("6XG5_TOP\n")
+    (folder / "run.yaml").write_text(SETTINGS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(store) -> Path:
+    result = run("store", "--out", store / "model", folder=store)
+    assert result.exit_code == 0, result.output
+    return store / "model"
+
+
+def run(name, *arguments, folder):
+    given = [folder / name, "--split", folder / "split", "--config", folder / "run.yaml"]
+    return CliRunner().invoke(
+        cli, ["train", "sidegen", *map(str, [*given, *arguments, "--device", "cpu"])]
+    )
+
+
+def test_a_checkpoint_has_everything(checkpoint):
+    metrics = json.loads((checkpoint / "metrics.json").read_text())
+    assert metrics["trained_on"] == 1 and metrics["epochs"] == 3
+    assert 0 < metrics["metrics"]["cartesian_rmsd_median"] < 50
+    card = (checkpoint / "MODEL_CARD.md").read_text()
+    assert "Train" in card and "held-out complexes (val)" in card and "{rows}" not in card
+    history = (checkpoint / "history.csv").read_text().splitlines()
+    assert len(history) == 4
+    assert load_sidegen(str(checkpoint)).network.config.width == 16
+    assert not (checkpoint / "training.safetensors").exists()
+
+
+def test_a_killed_run_ends_as_an_unbroken_one(store, checkpoint, monkeypatch, tmp_path):
+    class Killed(BaseException):
+        pass
+
+    real, calls = loop._Run._step, []
+
+    def step(self, batch):
+        calls.append(1)
+        if len(calls) == 3:
+            raise Killed
+        return real(self, batch)
+
+    monkeypatch.setattr(loop._Run, "_step", step)
+    settings = use_case.read_run(store / "run.yaml", {})
+    with pytest.raises(Killed):
+        use_case.train_sidegen(
+            [store / "store"], tmp_path / "model", run=settings, split=store / "split", device="cpu"
+        )
+    monkeypatch.setattr(loop._Run, "_step", real)
+    use_case.train_sidegen(
+        [store / "store"], tmp_path / "model", run=settings, split=store / "split", device="cpu",
+        resume=True,
+    )  # fmt: skip
+    name = "model.safetensors"
+    assert (tmp_path / "model" / name).read_bytes() == (checkpoint / name).read_bytes()
+
+
+def test_init_goes_on_from_weights_and_refuses_another_network(store, checkpoint, tmp_path):
+    result = run("store", "--init", checkpoint, "--out", tmp_path / "more", folder=store)
+    assert result.exit_code == 0, result.output
+    assert "weights" in json.loads((tmp_path / "more" / "metrics.json").read_text())["init"]
+    with pytest.raises(ConfigError, match="other options"):
+        use_case.train_sidegen(
+            [store / "store"], tmp_path / "other", init=str(checkpoint), split=store / "split",
+            device="cpu",
+        )  # fmt: skip
+
+
+def test_a_split_that_leaves_nothing_is_refused(store, tmp_path):
+    (tmp_path / "val.txt").write_text("7N03_ZRP\n6XG5_TOP\n")
+    with pytest.raises(InputError, match="0 complexes to train on"):
+        use_case.train_sidegen([store / "store"], tmp_path / "m", split=tmp_path, device="cpu")
+
+
+def test_unknown_keys_are_refused(tmp_path):
+    (tmp_path / "run.yaml").write_text("network: {widht: 3}\n")
+    with pytest.raises(ConfigError, match="widht.*width"):
+        use_case.read_run(tmp_path / "run.yaml", {})
+
+
+def sampled(checkpoint, ligand, seed=0, **changes):
+    protein = read_protein(COMPLEXES / NAME / f"{NAME}_protein.pdb")
+    crystal = read_ligand(COMPLEXES / NAME / f"{NAME}_ligand.sdf")
+    pocket = Pocket(crystal.coords.mean(0), np.full(3, 22.0), "test")
+    small = SearchSettings(conformers=2, num_chains=2, steps=2, grid_spacing=0.8, potential=None)
+    options = {"samples": 4, "steps": 3, "rounds": 1, "starts": 16} | changes
+    learned = SidegenSettings(checkpoint=str(checkpoint), **options)
+    settings = SamplerSettings(search=small, sidegen=learned)
+    return build_sampler("sidegen", protein, pocket, settings, "cpu").sample(ligand, 5, seed)
+
+
+def test_the_sampler_repeats_and_does_not_see_the_ligands_coordinates(checkpoint):
+    crystal = read_ligand(COMPLEXES / NAME / f"{NAME}_ligand.sdf")
+    moved = Chem.Mol(crystal.mol)
+    moved.GetConformer().SetPositions(crystal.coords.astype(np.float64) + 30.0)
+    first, second = sampled(checkpoint, crystal), sampled(checkpoint, Ligand("moved", moved))
+    np.testing.assert_array_equal(first.coords, second.coords)
+    assert (np.diff(first.scores) >= 0).all() and len(first) > 1
+    other = sampled(checkpoint, crystal, seed=1)
+    assert first.coords.shape[2] == 3 and not np.array_equal(first.coords[0], other.coords[0])
+
+
+def test_without_rounds_the_proposals_are_only_minimised(checkpoint):
+    crystal = read_ligand(COMPLEXES / NAME / f"{NAME}_ligand.sdf")
+    found = sampled(checkpoint, crystal, rounds=0)
+    assert 1 <= len(found) <= 4 and np.isfinite(found.scores).all()

@@ -1,0 +1,119 @@
+"""Symmetries of the network, and its checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from molgen.diffusion.model import SidegenModel, load_sidegen, save_sidegen
+from molgen.diffusion.network import SidegenConfig
+from molgen.diffusion.sampling import SamplingConfig, sample
+from molgen.errors import StoreError
+from molgen.geometry.rotations import matrix_from_quaternion, random_quaternions
+
+SMALL = SidegenConfig(width=16, blocks=3, atoms=8, residues=3)
+
+
+def model(config=SMALL):
+    torch.manual_seed(1)
+    made = SidegenModel(config, {"width": 16, "blocks": 1} if config.target else None).eval()
+    for parameter in made.parameters():  # a fresh network hardly moves anything
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    return made.double()
+
+
+@pytest.fixture(scope="module")
+def seen(batch):
+    target, ligand, coords = batch
+    noise = torch.randn(coords.shape, generator=torch.Generator().manual_seed(2)).double()
+    noisy = (coords + 2.0 * noise) * ligand.mask[:, None, :, None]
+    return target, ligand, noisy, torch.full(coords.shape[:2], 2.0, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("space", ["cartesian", "rigid-torsion"])
+@torch.no_grad()
+def test_rotating_everything_rotates_the_estimate(space, seen):
+    target, ligand, noisy, sigma = seen
+    network = model().network
+    turn = matrix_from_quaternion(random_quaternions(1, torch.Generator().manual_seed(5)))[0]
+    turned = replace(target, coords=target.coords @ turn.T, open_side=target.open_side @ turn.T)
+    plain = network(noisy, sigma, ligand, network.encode(target), space)[-1]
+    other = network(noisy @ turn.T, sigma, ligand, network.encode(turned), space)[-1]
+    assert (plain - noisy).abs().max() > 0.1
+    torch.testing.assert_close(plain @ turn.T, other, atol=1e-9, rtol=0)
+
+
+@torch.no_grad()
+def test_a_complex_alone_gives_what_it_gives_in_a_batch(seen):
+    target, ligand, noisy, sigma = seen
+    network = model().network
+    both = network(noisy, sigma, ligand, network.encode(target), "cartesian")[-1]
+    small = int(ligand.mask.sum(1).argmin())
+    atoms, nodes = ligand.mask[small], target.mask[small]
+    torsions = ligand.moving[small].any(-1)
+    alone_ligand = type(ligand)(
+        features=ligand.features[small : small + 1, atoms],
+        pair_kind=ligand.pair_kind[small : small + 1, atoms][:, :, atoms],
+        rigid=ligand.rigid[small : small + 1, atoms][:, :, atoms],
+        mask=ligand.mask[small : small + 1, atoms],
+        quads=ligand.quads[small : small + 1, torsions],
+        moving=ligand.moving[small : small + 1, torsions][:, :, atoms],
+    )
+    alone_target = type(target)(
+        *(getattr(target, name)[small : small + 1, nodes]
+          for name in ("coords", "features", "open_side", "mask"))
+    )  # fmt: skip
+    alone = network(
+        noisy[small : small + 1, :, atoms], sigma[small : small + 1], alone_ligand,
+        network.encode(alone_target), "cartesian",
+    )[-1]  # fmt: skip
+    torch.testing.assert_close(both[small : small + 1, :, atoms], alone, atol=1e-9, rtol=0)
+
+
+@torch.no_grad()
+def test_the_target_matters_unless_it_is_switched_off(seen):
+    target, ligand, noisy, sigma = seen
+    moved = replace(target, coords=target.coords + 1.0)
+    network = model().network
+    first, second = (
+        network(noisy, sigma, ligand, network.encode(t), "cartesian")[-1] for t in (target, moved)
+    )
+    assert (first - second).abs().max() > 1e-3
+    assert model(replace(SMALL, target=False)).network.encode(target) is None
+
+
+@pytest.mark.parametrize("space", ["cartesian", "rigid-torsion"])
+def test_sampling_repeats_with_the_seed(space, batch):
+    target, ligand, coords = batch
+    made, settings = model(), SamplingConfig(space, steps=3, eta=0.0)
+    encoded = made.network.encode(target)
+
+    def run(seed):
+        return sample(made, coords, ligand, encoded, settings, torch.Generator().manual_seed(seed))
+
+    assert torch.equal(run(0), run(0))
+    assert (run(0) - run(1)).abs().max() > 0.1
+    assert not run(0)[:, :, ~ligand.mask.all(0)][0].isnan().any()
+
+
+def test_a_checkpoint_comes_back_as_it_was(tmp_path):
+    made = model().float()
+    save_sidegen(tmp_path / "one", made)
+    back = load_sidegen(str(tmp_path / "one"))
+    assert back.config() == made.config()
+    for name, value in made.state_dict().items():
+        assert torch.equal(back.state_dict()[name], value)
+
+
+def test_damaged_and_foreign_checkpoints_are_refused(tmp_path):
+    save_sidegen(tmp_path / "one", model().float())
+    weights = tmp_path / "one" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(StoreError, match="damaged"):
+        load_sidegen(str(tmp_path / "one"))
+    with pytest.raises(StoreError, match="expected 'sidegen'"):
+        load_sidegen("contacts-1")
