@@ -36,8 +36,9 @@ lint: $(TOOLS)
 	$(BIN)/mypy
 
 smoke: $(TOOLS)
+	rm -rf runs/test
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflows/test/Snakefile \
-		--cores 2 --quiet rules --forceall
+		--cores 2 --quiet rules
 
 clean:
 	rm -rf $(VENV) build dist molgen.egg-info .pytest_cache .mypy_cache .ruff_cache .snakemake \
