@@ -25,6 +25,20 @@ def to_nm(coords: np.ndarray) -> np.ndarray:
     return np.asarray(coords, dtype=np.float64) * NM_PER_ANGSTROM
 
 
+def in_angstrom(formula: str, distance: str | None = "d") -> str:
+    """Return an energy formula for OpenMM from one that is in kcal/mol and Å.
+
+    Args:
+        formula: the energy first, definitions after it; all parameters in molgen's units.
+        distance: name that the formula gives to OpenMM's ``r``; None where it has no ``r``.
+    """
+    energy, _, definitions = formula.partition(";")
+    parts = [f"{KJ_PER_KCAL}*({energy})", *([definitions] if definitions else [])]
+    if distance:
+        parts.append(f"{distance}={ANGSTROM_PER_NM}*r")
+    return ";".join(parts)
+
+
 def make_context(
     system: openmm.System, integrator: openmm.Integrator, platform: str, threads: int = 1
 ) -> openmm.Context:
