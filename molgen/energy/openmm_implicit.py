@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import openmm
 from openmm import app, unit
-from pdbfixer import PDBFixer
 
 from molgen.config import limited
 from molgen.energy import openmm as border
-from molgen.energy.openmm import KJ_PER_KCAL, NM_PER_ANGSTROM, Relaxed, to_nm
-from molgen.energy.openmm_topology import peptide_links
+from molgen.energy.openmm import KJ_PER_KCAL, NM_PER_ANGSTROM, Relaxed
+from molgen.energy.openmm_completion import atom_rows, complete_protein
 from molgen.errors import ConfigError, StructureError
 from molgen.structure.protein import Protein
-from molgen.structure.vocabulary import STANDARD_RESIDUES
 
 
 @dataclass(frozen=True)
@@ -65,10 +62,10 @@ class ImplicitSolvent:
             raise ConfigError("cutoff: solvent reaction_field needs one, not null")
         self.name = protein.name
         self.platform = self.config.platform or border.pick_platform()
-        topology, start = _complete(protein, self.config.ph)
+        topology, start = complete_protein(protein, self.config.ph)
         self.topology = topology
         self.start_nm = start  # all atoms, hydrogens included
-        self._heavy = _rows(protein, topology)
+        self._heavy = atom_rows(protein, topology)
         self._elements = np.array([atom.element.symbol for atom in topology.atoms()])
         files = ["amber14/protein.ff14SB.xml"]
         if self.config.solvent != "reaction_field":
@@ -180,56 +177,3 @@ def use_native_obc2(system: openmm.System, cutoff: float | None) -> None:
         force.setCutoffDistance(NM_PER_ANGSTROM * cutoff)
     system.removeForce(index)
     system.addForce(force)
-
-
-def _complete(protein: Protein, ph: float) -> tuple[app.Topology, np.ndarray]:
-    """Return topology and positions in nm with missing heavy atoms and hydrogens added."""
-    text = io.StringIO()
-    app.PDBFile.writeFile(_topology(protein), to_nm(protein.coords) * unit.nanometer, text, True)
-    text.seek(0)
-    fixer = PDBFixer(pdbfile=text)
-    fixer.missingResidues = {}
-    fixer.findMissingAtoms()
-    fixer.addMissingAtoms(seed=1)
-    fixer.addMissingHydrogens(ph)
-    positions_nm = np.array(fixer.positions.value_in_unit(unit.nanometer), dtype=np.float64)
-    return fixer.topology, positions_nm
-
-
-def _topology(protein: Protein) -> app.Topology:
-    """Return the protein for OpenMM, a new chain after every break; residue ids are ordinals."""
-    topology = app.Topology()
-    chain = None
-    joined = peptide_links(protein)
-    for ordinal, (identifier, name, span) in enumerate(protein.residues()):
-        if name not in STANDARD_RESIDUES:
-            raise StructureError(
-                f"{protein.name}: residue {name} {identifier} is not one of the 20 standard "
-                "amino acids"
-            )
-        if chain is None or not joined[ordinal - 1]:
-            chain = topology.addChain()
-        residue = topology.addResidue(name, chain, str(ordinal % 10000))
-        for atom in range(span.start, span.stop):
-            element = app.Element.getBySymbol(str(protein.elements[atom]))
-            topology.addAtom(str(protein.atom_names[atom]), element, residue)
-    if chain is None:
-        raise StructureError(f"{protein.name}: no residues")
-    return topology
-
-
-def _rows(protein: Protein, topology: app.Topology) -> np.ndarray:
-    """Return the index in ``topology`` of every atom of ``protein``."""
-    known = {}
-    for ordinal, residue in enumerate(topology.residues()):
-        for atom in residue.atoms():
-            known[ordinal, atom.name] = atom.index
-    names = zip(protein.residue_index().tolist(), protein.atom_names.tolist(), strict=True)
-    rows = [known.get(key, -1) for key in names]
-    if min(rows) < 0:
-        lost = rows.index(-1)
-        raise StructureError(
-            f"{protein.name}: atom {protein.atom_names[lost]} of {protein.residue_names[lost]} "
-            f"{protein.residue_numbers[lost]} is not known to the force field"
-        )
-    return np.array(rows, dtype=np.int64)
