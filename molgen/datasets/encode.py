@@ -11,14 +11,13 @@ from molgen.datasets.encoding import (
     AMINO_ACID_LETTERS,
     ATOM_NAMES,
     BOND_STEREO,
-    BOND_TYPES,
     CHIRALITIES,
     COORD_STEP,
     ELEMENTS,
-    HYBRIDIZATIONS,
     RESIDUES,
 )
 from molgen.datasets.rebuild import rebuild_ligand
+from molgen.graphs.ligand_arrays import code, ligand_arrays
 from molgen.io.rdkit_log import quiet_rdkit
 from molgen.structure.ligand import Ligand
 from molgen.structure.protein import Protein
@@ -176,40 +175,22 @@ def _codes(values: np.ndarray, table: dict[str, int]) -> np.ndarray:
 
 def _ligand_columns(mol: Chem.Mol) -> dict[str, np.ndarray]:
     atoms, bonds = list(mol.GetAtoms()), list(mol.GetBonds())
-    rings = mol.GetRingInfo()
 
-    def of_atoms(values: list[int], dtype: str = "uint8") -> np.ndarray:
-        return np.array(values, dtype=dtype).reshape(len(atoms))
+    def of_atoms(values: list[int]) -> np.ndarray:
+        return np.array(values, dtype=np.uint8).reshape(len(atoms))
 
     def of_bonds(values: list[int]) -> np.ndarray:
         return np.array(values, dtype=np.uint8).reshape(len(bonds))
 
-    pairs = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in bonds]
     # STEREOANY has no reference atoms; every other mark has two.
     stereo_atoms = [tuple(bond.GetStereoAtoms()) or (0, 0) for bond in bonds]
     return {
+        **vars(ligand_arrays(mol)),
         "ligand_coords": mol.GetConformer().GetPositions().astype(np.float32),
-        "ligand_elements": of_atoms([a.GetAtomicNum() for a in atoms]),
         "ligand_isotopes": of_atoms([min(a.GetIsotope(), 255) for a in atoms]),
-        "ligand_charges": of_atoms([a.GetFormalCharge() for a in atoms], "int8"),
-        "ligand_aromatic": of_atoms([int(a.GetIsAromatic()) for a in atoms]),
-        "ligand_hybridizations": of_atoms(
-            [_position(HYBRIDIZATIONS, a.GetHybridization()) for a in atoms]
-        ),
-        "ligand_chiralities": of_atoms([_position(CHIRALITIES, a.GetChiralTag()) for a in atoms]),
-        "ligand_rings": of_atoms([min(rings.MinAtomRingSize(a.GetIdx()), 255) for a in atoms]),
-        "ligand_hydrogens": of_atoms([a.GetTotalNumHs() for a in atoms]),
+        "ligand_chiralities": of_atoms([code(CHIRALITIES, a.GetChiralTag()) for a in atoms]),
         "ligand_radicals": of_atoms([a.GetNumRadicalElectrons() for a in atoms]),
-        "bond_atoms": np.array(pairs, dtype=np.uint8).reshape(len(bonds), 2),
-        "bond_types": of_bonds([_position(BOND_TYPES, b.GetBondType()) for b in bonds]),
         "bond_conjugated": of_bonds([int(b.GetIsConjugated()) for b in bonds]),
-        "bond_rings": of_bonds([min(rings.MinBondRingSize(b.GetIdx()), 255) for b in bonds]),
-        "bond_stereo": of_bonds([_position(BOND_STEREO, b.GetStereo()) for b in bonds]),
+        "bond_stereo": of_bonds([code(BOND_STEREO, b.GetStereo()) for b in bonds]),
         "bond_stereo_atoms": np.array(stereo_atoms, dtype=np.uint8).reshape(len(bonds), 2),
     }
-
-
-def _position(table: tuple[str, ...], value: object) -> int:
-    """Return the code of an RDKit enumeration value; 0 for one that the table lacks."""
-    name = str(value)
-    return table.index(name) if name in table else 0

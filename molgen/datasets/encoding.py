@@ -44,9 +44,8 @@ ATOM_NAMES = (
 )
 """Atom names of amino acids; code 0 is any other name (the element is still exact)."""
 
-HYBRIDIZATIONS = ("OTHER", "S", "SP", "SP2", "SP3", "SP2D", "SP3D", "SP3D2")
+# Hybridisations and bond types: molgen.graphs.ligand_arrays.
 CHIRALITIES = ("CHI_UNSPECIFIED", "CHI_TETRAHEDRAL_CW", "CHI_TETRAHEDRAL_CCW")
-BOND_TYPES = ("OTHER", "SINGLE", "DOUBLE", "TRIPLE", "AROMATIC", "QUADRUPLE", "DATIVE")
 BOND_STEREO = ("STEREONONE", "STEREOANY", "STEREOZ", "STEREOE", "STEREOCIS", "STEREOTRANS")
 
 

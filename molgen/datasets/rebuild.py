@@ -7,7 +7,8 @@ from rdkit import Chem
 from rdkit.Geometry import Point3D
 
 from molgen.datasets.complex import StoredComplex
-from molgen.datasets.encoding import BOND_STEREO, BOND_TYPES, CHIRALITIES
+from molgen.datasets.encoding import BOND_STEREO, CHIRALITIES
+from molgen.graphs.ligand_arrays import BOND_TYPES
 
 AS_GEOMETRY = {"STEREOZ": "STEREOCIS", "STEREOE": "STEREOTRANS"}
 """Z and E are cis and trans of the two stored neighbours; RDKit turns only the latter back."""

@@ -9,6 +9,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from molgen.graphs.atom_types import METALS, ligand_types, receptor_types
+from molgen.graphs.ligand_arrays import LigandArrays, ligand_arrays
 from molgen.graphs.torsion_tree import build_torsion_tree
 from molgen.structure import Pocket, Protein
 
@@ -70,6 +71,7 @@ class EnergyTopology:
         torsions: (torsions, 4) atoms of the ETKDG torsion preferences.
         torsion_heights: (torsions, 6) Fourier coefficients V_k of ETKDG.
         torsion_signs: (torsions, 6) signs s_k.
+        ligand: atoms and bonds, for learned terms.
         receptor: atoms around the pocket; none for the ligand alone.
         pocket: the box of the receptor grids.
     """
@@ -90,6 +92,7 @@ class EnergyTopology:
     torsions: np.ndarray
     torsion_heights: np.ndarray
     torsion_signs: np.ndarray
+    ligand: LigandArrays
     receptor: ReceptorAtoms
     pocket: Pocket | None = None
 
@@ -136,6 +139,7 @@ def build_energy_topology(
         torsions=torsions,
         torsion_heights=heights,
         torsion_signs=signs,
+        ligand=ligand_arrays(mol),
         receptor=_receptor_atoms(protein, pocket),
         pocket=pocket,
     )
