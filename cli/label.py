@@ -150,3 +150,67 @@ def quality(
             click.echo(f"{count:8d}  {reason}")
         for part, count in result.splits.items():
             click.echo(f"{count:8d}  targets in {part}")
+
+
+@command.command()
+@click.argument("store", type=options.FILE)
+@options.out("Folder of the labels.")
+@click.option("--limit", type=click.IntRange(1), help="Only N ligands, chosen at random.")
+@click.option(
+    "--conformers",
+    type=click.IntRange(2),
+    help="Conformers of a ligand: crystal, embedded, shaken, twisted, embedded, … Default 4.",
+)
+@click.option("--jobs", type=click.IntRange(1), help="Processes. Default: the CPUs there are.")
+@options.seed
+@options.config
+@options.as_json
+@options.resume
+@options.force
+@options.quiet
+def energies(
+    store: Path,
+    out: Path,
+    limit: int | None,
+    conformers: int | None,
+    jobs: int | None,
+    seed: int | None,
+    config: Path | None,
+    as_json: bool,
+    resume: bool,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Label ligands of STORE with GFN2-xTB energies, HOMO-LUMO gaps and Gasteiger charges.
+
+    STORE is made by `molgen preprocess`. Needs tblite: pip install 'molgen[energies]'. Every ligand
+    gets an outcome in index.csv; a run that was stopped goes on with --resume. Settings for
+    --config: fields of molgen.api.label_energies.EnergyLabelling.
+    """
+    from dataclasses import asdict
+
+    from molgen.api.label_energies import EnergyLabelling, label_energies
+    from molgen.config import load
+
+    options.exclusive(resume, force)
+    settings = load(
+        EnergyLabelling, config, options.given(limit=limit, conformers=conformers, seed=seed)
+    )
+    result = label_energies(
+        store,
+        out,
+        settings,
+        jobs=jobs,
+        resume=resume,
+        force=force,
+        progress=options.show_progress(quiet, as_json),
+    )
+    if as_json:
+        options.print_json(asdict(result))
+    elif not quiet:
+        click.echo(
+            f"{result.conformers} conformers of {result.usable} of {result.ligands} ligands in "
+            f"{result.folder}, {result.size_mb:.1f} MB, {result.seconds:.0f} s"
+        )
+        for reason, count in result.outcomes.items():
+            click.echo(f"{count:8d}  {reason}")

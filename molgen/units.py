@@ -8,3 +8,7 @@ from __future__ import annotations
 
 ANGSTROM_PER_NM = 10.0
 KCAL_PER_KJ = 1.0 / 4.184
+KCAL_PER_HARTREE = 627.509474063
+KCAL_PER_EV = 23.0605478306
+ANGSTROM_PER_BOHR = 0.529177210903
+"""CODATA 2018, with the thermochemical kilocalorie of 4.184 kJ."""
