@@ -25,6 +25,44 @@ def to_nm(coords: np.ndarray) -> np.ndarray:
     return np.asarray(coords, dtype=np.float64) * NM_PER_ANGSTROM
 
 
+def to_angstrom(coords_nm: np.ndarray) -> np.ndarray:
+    """Return coordinates or lengths in Å as float64."""
+    return np.asarray(coords_nm, dtype=np.float64) * ANGSTROM_PER_NM
+
+
+def read_nonbonded(
+    system: openmm.System,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the non-bonded parameters of a system that has OpenMM's `NonbondedForce`.
+
+    Returns:
+        charges (atoms,) e; half distance and depth of the minimum (atoms, 2) Å, kcal/mol; the
+        pairs with parameters of their own (pairs, 2); their charge product, e², distance and
+        depth (pairs, 3) Å, kcal/mol.
+    """
+    force = next(f for f in system.getForces() if isinstance(f, openmm.NonbondedForce))
+    atoms = np.array(
+        [
+            [value._value for value in force.getParticleParameters(i)]
+            for i in range(force.getNumParticles())
+        ]
+    ).reshape(-1, 3)
+    pairs, own = [], []
+    for index in range(force.getNumExceptions()):
+        i, j, *values = force.getExceptionParameters(index)
+        pairs.append((i, j))
+        own.append([value._value for value in values])
+    table = np.array(own, dtype=np.float64).reshape(-1, 3)
+    minimum = 2.0 ** (1.0 / 6.0) * ANGSTROM_PER_NM  # Å per nm of sigma
+    scale = np.array([1.0, minimum, KCAL_PER_KJ])
+    return (
+        atoms[:, 0],
+        atoms[:, 1:] * np.array([0.5 * minimum, KCAL_PER_KJ]),
+        np.array(pairs, dtype=np.int64).reshape(-1, 2),
+        table * scale,
+    )
+
+
 def in_angstrom(formula: str, distance: str | None = "d") -> str:
     """Return an energy formula for OpenMM from one that is in kcal/mol and Å.
 
@@ -40,9 +78,18 @@ def in_angstrom(formula: str, distance: str | None = "d") -> str:
 
 
 def make_context(
-    system: openmm.System, integrator: openmm.Integrator, platform: str, threads: int = 1
+    system: openmm.System,
+    integrator: openmm.Integrator,
+    platform: str,
+    threads: int = 1,
+    *,
+    deterministic: bool = False,
 ) -> openmm.Context:
-    """Return a context on a platform by name; ``threads`` is for the CPU platform.
+    """Return a context on a platform by name.
+
+    Args:
+        threads: for the CPU platform.
+        deterministic: sum forces in a fixed order, which costs a little time.
 
     Raises:
         DeviceError: OpenMM does not offer the platform, or it does not work.
@@ -53,6 +100,8 @@ def make_context(
     properties = {"Threads": str(threads)} if platform == "CPU" else {}
     if platform == "CUDA":
         properties = {"Precision": "mixed"}
+    if deterministic and platform in ("CPU", "CUDA"):
+        properties["DeterministicForces"] = "true"
     chosen = openmm.Platform.getPlatformByName(platform)
     try:
         return openmm.Context(system, integrator, chosen, properties)
@@ -94,17 +143,36 @@ def read_coords(context: openmm.Context, what: str) -> np.ndarray:
     return coords
 
 
-def read_energy(context: openmm.Context, what: str) -> float:
-    """Return the potential energy, kcal/mol.
+def read_energy(context: openmm.Context, what: str, groups: set[int] | None = None) -> float:
+    """Return the potential energy, kcal/mol, of the force ``groups``; of all by default.
 
     Raises:
         StructureError: it is not finite.
     """
-    energy = context.getState(getEnergy=True).getPotentialEnergy()
+    chosen = {} if groups is None else {"groups": groups}
+    energy = context.getState(getEnergy=True, **chosen).getPotentialEnergy()
     value = float(energy.value_in_unit(unit.kilojoule_per_mole)) * KCAL_PER_KJ
     if not np.isfinite(value):
         raise StructureError(f"{what}: the energy is not finite")
     return value
+
+
+def minimise(context: openmm.Context, steps: int, tolerance: float, what: str) -> None:
+    """Move the context to the nearest minimum by L-BFGS.
+
+    Args:
+        steps: iterations at most.
+        tolerance: root-mean-square force at which it stops, kcal/mol/Å.
+        what: opens the message.
+
+    Raises:
+        StructureError: the minimisation failed.
+    """
+    limit = tolerance * KJ_PER_KCAL / NM_PER_ANGSTROM
+    try:
+        openmm.LocalEnergyMinimizer.minimize(context, limit, steps)
+    except openmm.OpenMMException as error:
+        raise StructureError(f"{what}: minimisation failed: {error}") from error
 
 
 def check_coords(coords: np.ndarray, atoms: int, what: str) -> np.ndarray:

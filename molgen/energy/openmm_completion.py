@@ -12,7 +12,7 @@ import openmm
 from openmm import app, unit
 from pdbfixer import PDBFixer
 
-from molgen.energy.openmm import to_nm
+from molgen.energy.openmm import openmm_seed, to_nm
 from molgen.energy.openmm_topology import peptide_links
 from molgen.errors import StructureError
 from molgen.structure.protein import Protein
@@ -25,10 +25,11 @@ def complete_protein(
     *,
     joined: np.ndarray | None = None,
     variants: Sequence[str | None] | None = None,
+    seed: int = 0,
 ) -> tuple[app.Topology, np.ndarray]:
     """Return topology and positions in nm with missing heavy atoms and hydrogens added.
 
-    The same protein gives the same positions. Chain ends become charged termini.
+    The same protein and seed give the same positions. Chain ends become charged termini.
 
     Args:
         protein: standard residues, some of whose atoms may be missing.
@@ -49,10 +50,10 @@ def complete_protein(
         fixer = PDBFixer(pdbfile=text, platform=reference)
         fixer.missingResidues = {}
         fixer.findMissingAtoms()
-        fixer.addMissingAtoms(seed=1)
+        fixer.addMissingAtoms(seed=openmm_seed(seed))
         model = app.Modeller(fixer.topology, fixer.positions)
         choice = list(variants) if variants is not None else None
-        with _fixed_random():
+        with _fixed_random(seed):
             model.addHydrogens(pH=ph, variants=choice, platform=reference)
     except StructureError:
         raise
@@ -66,10 +67,10 @@ def complete_protein(
 
 
 @contextmanager
-def _fixed_random() -> Iterator[None]:
+def _fixed_random(seed: int) -> Iterator[None]:
     """Give OpenMM, which places hydrogens with `random`, the same numbers every time."""
     state = random.getstate()
-    random.seed(1)
+    random.seed(seed)
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from openmm import app, unit
 
 from molgen.config import limited
 from molgen.energy import openmm as border
-from molgen.energy.openmm import KJ_PER_KCAL, NM_PER_ANGSTROM, Relaxed
+from molgen.energy.openmm import NM_PER_ANGSTROM, Relaxed
 from molgen.energy.openmm_completion import atom_rows, complete_protein
 from molgen.errors import ConfigError, StructureError
 from molgen.structure.protein import Protein
@@ -147,11 +147,7 @@ class ImplicitSolvent:
     def _minimise(self, context: openmm.Context, steps: int, tolerance: float) -> None:
         if steps < 1:
             return
-        limit = tolerance * KJ_PER_KCAL / NM_PER_ANGSTROM
-        try:
-            openmm.LocalEnergyMinimizer.minimize(context, limit, steps)
-        except openmm.OpenMMException as error:
-            raise StructureError(f"{self.name}: relaxation failed: {error}") from error
+        border.minimise(context, steps, tolerance, f"{self.name}: relaxation")
 
 
 def use_native_obc2(system: openmm.System, cutoff: float | None) -> None:

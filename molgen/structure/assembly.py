@@ -60,6 +60,21 @@ class Structure:
         found = [group for group in self.groups if group.is_ligand]
         return tuple(sorted(found, key=lambda group: -len(group.atoms)))
 
+    def formal_charges(self, without: tuple[HeteroGroup, ...] = ()) -> np.ndarray:
+        """Return the formal charge that the file gives each atom of ``receptor(without)``, e.
+
+        Polymer atoms and groups that the file has no table for have none, (atoms,) float64.
+        """
+        charges = np.zeros(len(self.atoms))
+        keep = np.ones(len(self.atoms), dtype=bool)
+        for group in self.groups:
+            known = dict(group.charges)
+            for atom in group.atoms.tolist():
+                charges[atom] = known.get(str(self.atoms.atom_names[atom]), 0)
+        for group in without:
+            keep[group.atoms] = False
+        return charges[keep]
+
     def receptor(self, without: tuple[HeteroGroup, ...] = ()) -> Protein:
         """Return everything but the groups in ``without``; metals and cofactors stay.
 
