@@ -299,7 +299,7 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
         | {
             "settings": json.dumps(facts["settings"], sort_keys=True),
             "rows": "\n".join(rows),
-            "kind_rows": "\n".join(_kind_row(*item) for item in facts["by_kind"].items()),
+            "kind_rows": "\n".join(kind_row(*item) for item in facts["by_kind"].items()),
             "kinds": ", ".join(f"{count} {kind}" for kind, count in facts["kinds"].items()),
             "stores": ", ".join(s["name"] for s in facts["stores"]),
             "ranked": int(facts["metrics"]["targets"]["value"] or 0),
@@ -310,7 +310,8 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
     )
 
 
-def _kind_row(kind: str, found: dict[str, float | None]) -> str:
+def kind_row(kind: str, found: dict[str, float | None]) -> str:
+    """Return a line of the card's table of kinds."""
     numbers = [found[key] for key in ("true", "predicted", "pearson", "residue_pearson")]
     cells = ["–" if value is None else f"{value:.3f}" for value in numbers]
     return f"| {kind} | {found['models']:.0f} | {' | '.join(cells)} |"

@@ -106,6 +106,47 @@ class QualityModel(nn.Module):
         }
 
 
+class QualityEnsemble(nn.Module):
+    """Several quality models that answer together: the mean of what they say.
+
+    Args:
+        members: their own errors differ most where they learned differently, on proteins unlike
+            those of training.
+    """
+
+    name = "ensemble"
+
+    def __init__(self, members: Sequence[QualityModel]) -> None:
+        super().__init__()
+        if not members:
+            raise ConfigError("an ensemble needs at least one quality model")
+        self.members: Any = nn.ModuleList(members)
+
+    def forward(self, graph: ResidueGraph) -> Float[Tensor, " nodes"]:
+        """Return the predicted CAD-score of every residue."""
+        return self.predict(graph).local
+
+    def predict(self, graph: ResidueGraph) -> QualityPrediction:
+        """Return the means over the members; lDDT over those that tell it."""
+        said: list[QualityPrediction] = [member.predict(graph) for member in self.members]
+        lddt = [found.lddt for found in said if found.lddt is not None]
+        return QualityPrediction(
+            torch.stack([found.local for found in said]).mean(0),
+            torch.stack([found.score for found in said]).mean(0),
+            torch.stack(lddt).mean(0) if lddt else None,
+        )
+
+    def config(self) -> dict[str, Any]:
+        """Return the content of config.json, that of every member inside."""
+        members = [member.config() for member in self.members]
+        return {
+            "format": FORMAT,
+            "kind": KIND,
+            "name": self.name,
+            "options": {"members": [{k: m[k] for k in ("name", "options")} for m in members]},
+        }
+
+
 def graph_mean(
     values: Float[Tensor, "nodes width"], graph: ResidueGraph
 ) -> Float[Tensor, "graphs width"]:
@@ -187,7 +228,7 @@ def build_quality(
     )
 
 
-def save_quality(folder: Path, model: QualityModel) -> None:
+def save_quality(folder: Path, model: QualityModel | QualityEnsemble) -> None:
     """Write model.safetensors, config.json and SHA256SUMS into ``folder``."""
     save_tensors(folder, model.config(), weights_of(model))
 
@@ -198,7 +239,7 @@ def weights_of(model: nn.Module) -> dict[str, np.ndarray]:
     return {name: value.detach().cpu().contiguous().numpy() for name, value in state.items()}
 
 
-def load_quality(name: str) -> QualityModel:
+def load_quality(name: str) -> QualityModel | QualityEnsemble:
     """Return the model of a checkpoint (a shipped name or a folder), ready to predict, on the CPU.
 
     Raises:
@@ -207,11 +248,19 @@ def load_quality(name: str) -> QualityModel:
     config, tensors = load_tensors(name, kind=KIND)
     try:
         options = config["options"]
-        head = build(HeadConfig, options["head"], "head")
-        model = QualityModel(config["name"], options["encoder"], options["encoder_options"], head)
+        model: QualityModel | QualityEnsemble
+        if "members" in options:
+            model = QualityEnsemble([_rebuilt(**member) for member in options["members"]])
+        else:
+            model = _rebuilt(config["name"], options)
         state = {key: torch.from_numpy(np.array(value)) for key, value in tensors.items()}
         model.load_state_dict(state, strict=True)
     except (KeyError, TypeError, RuntimeError, MolgenError) as error:
         text = " ".join(str(error).split())
         raise StoreError(f"{name}: checkpoint does not fit this molgen ({text})") from None
     return model.eval()
+
+
+def _rebuilt(name: str, options: Mapping[str, Any]) -> QualityModel:
+    head = build(HeadConfig, options["head"], "head")
+    return QualityModel(name, options["encoder"], options["encoder_options"], head)

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from molgen.config import limited
-from molgen.scoring.quality_model import QualityModel, QualityPrediction
+from molgen.scoring.quality_model import QualityEnsemble, QualityModel, QualityPrediction
 from molgen.training.loop import LoopConfig, prefetch
 from molgen.training.quality_augment import AugmentConfig, perturb
 from molgen.training.quality_data import (
@@ -194,7 +194,7 @@ class Validation:
 
 
 def predict(
-    model: QualityModel,
+    model: QualityModel | QualityEnsemble,
     data: QualityData,
     positions: Sequence[int],
     device: torch.device | str,

@@ -17,7 +17,12 @@ from molgen.encoders.registry import ENCODERS, build_encoder
 from molgen.errors import ConfigError, RegistryError, StoreError
 from molgen.geometry.rotations import matrix_from_rotation_vector
 from molgen.graphs.residue_graph import ModelContacts, to_graph
-from molgen.scoring.quality_model import build_quality, load_quality, save_quality
+from molgen.scoring.quality_model import (
+    QualityEnsemble,
+    build_quality,
+    load_quality,
+    save_quality,
+)
 from molgen.scoring.quality_recipes import QUALITY_MODELS
 
 MODELS = [contacts_of(31, 0), contacts_of(18, 1), contacts_of(31, 0, noise=1.0)]
@@ -146,6 +151,22 @@ def test_a_checkpoint_gives_the_same_answers(model, tmp_path):
     assert again.config() == model.config() and not again.training
     for a, b in zip(predicted(model, MODELS), predicted(again, MODELS), strict=True):
         assert (a is None and b is None) or torch.equal(a, b)
+
+
+def test_an_ensemble_says_the_mean_and_survives_its_checkpoint(tmp_path):
+    torch.manual_seed(3)
+    members = [build_quality(name).eval() for name in ("gated_contacts", "sgcn_5")]
+    model = QualityEnsemble(members).eval()
+    said, parts = predicted(model, MODELS), [predicted(member, MODELS) for member in members]
+    torch.testing.assert_close(said.local, (parts[0].local + parts[1].local) / 2)
+    torch.testing.assert_close(said.score, (parts[0].score + parts[1].score) / 2)
+    torch.testing.assert_close(said.lddt, parts[0].lddt)  # the other does not tell it
+    save_quality(tmp_path, model)
+    again = load_quality(str(tmp_path))
+    assert again.config() == model.config()
+    torch.testing.assert_close(predicted(again, MODELS).score, said.score, atol=0, rtol=0)
+    with pytest.raises(ConfigError, match="at least one"):
+        QualityEnsemble([])
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
