@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from molgen.config import limited
@@ -32,6 +32,8 @@ from molgen.graphs.pose_graph import (
 
 REACH = 12.0
 """Å, of the Gaussians of distances within the ligand."""
+CACHED = 600
+"""Ligand atoms of all poses that a CPU looks at together: their messages fit its cache."""
 SPACE_CODES = {"cartesian": 0, "rigid-torsion": 1}
 
 
@@ -68,16 +70,41 @@ class SidegenConfig:
     centre_spread: float = limited(1.5, above=0.0)
 
 
+class NodeGroup(NamedTuple):
+    """The nodes of one level, atoms or residues, of a target.
+
+    Attributes:
+        places: among all nodes, padded.
+        coords: Å.
+        mask: what is no padding.
+    """
+
+    places: Int[Tensor, "complexes members"]
+    coords: Float[Tensor, "complexes members 3"]
+    mask: Bool[Tensor, "complexes members"]
+
+    @classmethod
+    def of(cls, graph: TargetGraph, level: int) -> NodeGroup:
+        """Return the nodes of ``level`` (see `TARGET_FEATURES`)."""
+        member = graph.mask & (graph.features[..., 3] == level)
+        size = max(1, int(member.sum(1).max()))
+        index = member.byte().argsort(dim=1, descending=True, stable=True)[:, :size]
+        return cls(index, gather_nodes(graph.coords, index), member.gather(1, index))
+
+
 class EncodedTarget(NamedTuple):
     """A target seen by the encoder once, for all steps and poses.
 
     Attributes:
         graph: what was encoded.
         features: of its nodes.
+        atoms, residues: its nodes by level.
     """
 
     graph: TargetGraph
     features: Float[Tensor, "complexes nodes width"]
+    atoms: NodeGroup
+    residues: NodeGroup
 
 
 class Sidegen(nn.Module):
@@ -108,7 +135,8 @@ class Sidegen(nn.Module):
         """Return the encoded target; None if this network has no eyes for it."""
         if self.encoder is None:
             return None
-        return EncodedTarget(graph, self.target_in(self.encoder(graph)))
+        features = self.target_in(self.encoder(graph))
+        return EncodedTarget(graph, features, NodeGroup.of(graph, 0), NodeGroup.of(graph, 1))
 
     def forward(
         self,
@@ -126,6 +154,23 @@ class Sidegen(nn.Module):
             target: from `encode`; its frame is that of ``noisy``.
             space: that the noise was added in.
         """
+        few = max(1, CACHED // (noisy.shape[0] * noisy.shape[2]))
+        if noisy.device.type != "cpu" or torch.is_grad_enabled() or few >= noisy.shape[1]:
+            return self._estimate(noisy, sigma, ligand, target, space)
+        parts = [
+            self._estimate(x, level, ligand, target, space)
+            for x, level in zip(noisy.split(few, 1), sigma.split(few, 1), strict=True)
+        ]
+        return [torch.cat(blocks, 1) for blocks in zip(*parts, strict=True)]
+
+    def _estimate(
+        self,
+        noisy: Tensor,
+        sigma: Tensor,
+        ligand: LigandGraph,
+        target: EncodedTarget | None,
+        space: str,
+    ) -> list[Tensor]:
         config, mask = self.config, ligand.mask
         x = self._shrunk(noisy, sigma, ligand, space)
         h = torch.stack([t(ligand.features[..., k]) for k, t in enumerate(self.atoms)]).sum(0)
@@ -143,9 +188,7 @@ class Sidegen(nn.Module):
             growth=(config.widen * sigma).clamp_max(config.widest),
             target=target,
         )
-        g = None
-        if target is not None:
-            g = target.features[:, None].expand(-1, x.shape[1], -1, -1)
+        g = None if target is None else target.features[:, None]
         estimates = []
         for block in self.blocks:
             h, x, g = block(h, x, g, state)
@@ -190,7 +233,7 @@ class _LtmpBlock(nn.Module):
         self.receive, self.send = nn.Linear(width, width), nn.Linear(width, width, bias=False)
         self.pair = nn.Linear(width, width, bias=False)
         self.distance = nn.Linear(2 * config.radial, width, bias=False)
-        self.intra = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.intra = nn.Sequential(nn.SiLU(True), nn.Linear(width, width), nn.SiLU(True))
         self.intra_move = _small(nn.Linear(width, 1))
         heard = 2 * width
         if config.target:
@@ -199,7 +242,7 @@ class _LtmpBlock(nn.Module):
             self.hear = nn.Linear(width, width)
             self.tell = nn.Linear(width, width, bias=False)
             self.contact = nn.Linear(config.radial + 4, width, bias=False)
-            self.inter = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+            self.inter = nn.Sequential(nn.SiLU(True), nn.Linear(width, width), nn.SiLU(True))
             self.inter_move = _small(nn.Linear(width, 1))
             self.answer = (
                 nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
@@ -220,13 +263,13 @@ class _LtmpBlock(nn.Module):
         offset = x[..., None, :, :] - x[..., :, None, :]
         distance = (offset.square().sum(-1) + 1e-8).sqrt()
         basis = gaussian_basis(distance, self.config.radial, REACH)
-        message = self.intra(
-            self.receive(seen)[..., :, None, :]
-            + self.send(seen)[..., None, :, :]
-            + self.pair(state.pairs)
-            + self.distance(torch.cat([basis, state.before], dim=-1))
-        )
-        message = message * state.pair_mask[..., None]
+        # in place: on a CPU the time goes into touching new memory
+        message = self.distance(torch.cat([basis, state.before], dim=-1))
+        message += self.pair(state.pairs)
+        message += self.send(seen)[..., None, :, :]
+        message += self.receive(seen)[..., :, None, :]
+        message = self.intra(message)
+        message *= state.pair_mask[..., None]
         parts.append(message.sum(-2) / 8.0)
         pull = self.intra_move(message).float() * state.pair_mask[..., None]
         move = move + (pull * offset / (distance[..., None] + 1.0)).sum(-2) / 4.0
@@ -242,12 +285,15 @@ class _LtmpBlock(nn.Module):
     def _exchange(
         self, seen: Tensor, x: Tensor, g: Tensor, state: _State
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what the atoms hear of the target, how that moves them, and the new target."""
+        """Return what the atoms hear of the target, how that moves them, and the new target.
+
+        ``g`` is (complexes, 1, nodes, width) until the poses have told the target of themselves.
+        """
         assert state.target is not None
         graph, config = state.target.graph, self.config
         count, poses = x.shape[:2]
         nodes, width = g.shape[2], g.shape[3]
-        index, share = self._neighbours(x, graph, state.growth)
+        index, share = self._neighbours(x, state.target, state.growth)
         share = share * state.ligand.mask[:, None, :, None]
         flat = index.reshape(count, -1)
         there, side = gather_nodes(graph.coords, index), gather_nodes(graph.open_side, index)
@@ -266,37 +312,45 @@ class _LtmpBlock(nn.Module):
         )
         known = self.target_norm(g)
         told = self.tell(known)
-        row = torch.arange(count * poses, device=x.device).reshape(count, poses, 1, 1) * nodes
-        row = (row + index).flatten()
+        first = torch.arange(count * poses, device=x.device).reshape(count, poses, 1, 1)
+        row = (first * nodes + index).flatten()
+        common = g.shape[1] == 1
+        seen_row = (first // poses * nodes + index).flatten() if common else row
         # float32: adding up bfloat16 rows (here backwards, below forwards) is slow on a GPU
-        told = told.to(x.dtype).reshape(-1, width).index_select(0, row).reshape(*index.shape, width)
-        message = self.inter(self.hear(seen)[..., None, :] + told + self.contact(edge))
-        message = message * share[..., None].to(message.dtype)
+        told = told.to(x.dtype).reshape(-1, width).index_select(0, seen_row)
+        message = told.reshape(*index.shape, width)
+        message += self.contact(edge)
+        message += self.hear(seen)[..., None, :]
+        message = self.inter(message)
+        message *= share[..., None].to(message.dtype)
         heard = message.sum(-2) / 4.0
         pull = self.inter_move(message).float() * share[..., None]
         move = (pull * offset / (distance[..., None] + 1.0)).sum(-2) / 2.0
         if self.answer is not None:
             back = x.new_zeros(count * poses * nodes, width)
-            back = back.index_add(0, row, message.to(x.dtype).reshape(-1, width)).reshape(g.shape)
-            g = g + self.answer(torch.cat([known, back.to(known.dtype) / 4.0], dim=-1))
+            back = back.index_add_(0, row, message.to(x.dtype).reshape(-1, width)) / 4.0
+            back = back.reshape(count, poses, nodes, width).to(known.dtype)
+            known = known.expand_as(back)
+            g = g + self.answer(torch.cat([known, back], dim=-1))
         return heard, move, g
 
-    def _neighbours(self, x: Tensor, graph: TargetGraph, growth: Tensor) -> tuple[Tensor, Tensor]:
+    def _neighbours(
+        self, x: Tensor, target: EncodedTarget, growth: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return target nodes near every atom, and how much of each is heard (0 to 1)."""
         config, (count, poses, atoms) = self.config, x.shape[:3]
-        is_atom = graph.features[..., 3] == 0
         found, shares = [], []
         groups = [
-            (graph.mask & is_atom, config.atoms, config.atom_cutoff),
-            (graph.mask & ~is_atom, config.residues, config.residue_cutoff),
+            (target.atoms, config.atoms, config.atom_cutoff),
+            (target.residues, config.residues, config.residue_cutoff),
         ]
-        for allowed, most, cutoff in groups:
-            index, distance = nearest(
-                x.detach().reshape(count, poses * atoms, 3), graph.coords, allowed, most
+        for group, most, cutoff in groups:
+            near, distance = nearest(
+                x.detach().reshape(count, poses * atoms, 3), group.coords, group.mask, most
             )
-            index = index.reshape(count, poses, atoms, -1)
-            distance = distance.reshape(index.shape)
+            index = group.places.gather(1, near.flatten(1)).reshape(count, poses, atoms, -1)
             found.append(index)
+            distance = distance.reshape(index.shape)
             shares.append(cosine_envelope(distance, cutoff + growth[..., None, None]))
         return torch.cat(found, -1), torch.cat(shares, -1)
 
