@@ -223,3 +223,83 @@ def sidegen(
         for name, value in result.metrics.items():
             if value is not None:
                 click.echo(f"{value:10.4f}  {name}")
+
+
+@command.command()
+@click.argument("labels", type=options.FILE)
+@options.out("Folder of the checkpoint; holds the state of the run until it is finished.")
+@click.option(
+    "--store", type=options.FILE, required=True, metavar="DIR", help="The store that was labelled."
+)
+@click.option(
+    "--split",
+    type=options.FILE,
+    metavar="DIR",
+    help="Folder with val.txt and test.txt to hold out. Default: a split by sequence clusters.",
+)
+@click.option("--epochs", type=click.IntRange(1), help="At most so many.")
+@click.option("--minutes", type=click.FloatRange(0), help="Stop after so long.")
+@click.option("--smoke", is_flag=True, help="Two epochs, to see that everything works.")
+@options.device
+@options.seed
+@options.config
+@options.as_json
+@options.resume
+@options.force
+@options.quiet
+def energies(
+    labels: Path,
+    out: Path,
+    store: Path,
+    split: Path | None,
+    epochs: int | None,
+    minutes: float | None,
+    smoke: bool,
+    device: str | None,
+    seed: int | None,
+    config: Path | None,
+    as_json: bool,
+    resume: bool,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Train a model of ligand properties on LABELS, made by `molgen label energies`.
+
+    It predicts SCF energy, HOMO-LUMO gap and partial charges and is what the learned energy terms
+    use. A run that was stopped goes on with --resume. Settings for --config: fields of
+    molgen.training.energies.EnergyTraining.
+    """
+    from dataclasses import asdict
+
+    from molgen.api import train_energies as use_case
+    from molgen.config import load
+    from molgen.training.energies import EnergyTraining
+
+    options.exclusive(resume, force)
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes speaks
+        quiet, as_json = True, False
+    given = options.given(seed=seed, loop__epochs=epochs, loop__max_minutes=minutes)
+    settings = load(EnergyTraining, config, given)
+    result = use_case.train_energies(
+        labels,
+        store,
+        out,
+        settings=use_case.smoke(settings) if smoke else settings,
+        split=split,
+        device=device or "auto",
+        command=options.command_line(),
+        resume=resume,
+        force=force,
+        progress=options.show_progress(quiet, as_json),
+    )
+    if as_json:
+        options.print_json(asdict(result))
+    elif not quiet:
+        click.echo(
+            f"{result.folder}: {result.parameters:,} parameters, trained on {result.trained_on} "
+            f"ligands, {result.epochs} epochs, {result.steps} steps, {result.seconds:.0f} s; mean "
+            f"absolute errors on {result.held_out}:"
+        )
+        for arm, found in result.metrics.items():
+            for name, value in found.items():
+                click.echo(f"{value['value']:10.4f}  {name} ({arm})")

@@ -12,3 +12,5 @@ KCAL_PER_HARTREE = 627.509474063
 KCAL_PER_EV = 23.0605478306
 ANGSTROM_PER_BOHR = 0.529177210903
 """CODATA 2018, with the thermochemical kilocalorie of 4.184 kJ."""
+COULOMB = 332.0637128
+"""kcal/mol Å / e², the energy of two unit charges at 1 Å in vacuum."""

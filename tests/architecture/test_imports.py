@@ -36,6 +36,7 @@ WITHOUT = {
     "molgen.diffusion": {"rdkit", "Bio", "gemmi", "openmm", "mdtraj", "posebusters"},
     "molgen.training": {"rdkit", "Bio", "gemmi", "openmm", "mdtraj", "posebusters"},
     "molgen.api.train_quality": {"rdkit", "Bio", "gemmi", "openmm", "mdtraj", "posebusters"},
+    "molgen.api.train_energies": {"rdkit", "Bio", "gemmi", "openmm", "mdtraj", "posebusters"},
     "molgen.api.train_sidegen": {"rdkit", "Bio", "gemmi", "openmm", "mdtraj", "posebusters"},
     # Reading a structure should not cost the two seconds that torch takes to load.
     "molgen.structure": {"torch", "torch_geometric", "e3nn"},
