@@ -84,9 +84,10 @@ class PropertyNetwork(nn.Module):
         super().__init__()
         self.config = config = config or PropertyConfig()
         width, edge = config.width, config.edge
-        self.atoms = nn.ModuleList(nn.Embedding(n, width) for n in LIGAND_FEATURES.values())
-        for table in self.atoms:
+        tables = [nn.Embedding(n, width) for n in LIGAND_FEATURES.values()]
+        for table in tables:
             nn.init.normal_(table.weight, std=0.4)
+        self.atoms = nn.ModuleList(tables)
         self.pairs = nn.Embedding(len(PAIR_KINDS), edge)
         self.distance = nn.Linear(config.radial + _SHORT, edge)
         self.level_to_edge = nn.Linear(_LEVELS, edge)

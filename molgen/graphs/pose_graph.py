@@ -38,26 +38,8 @@ TARGET_FEATURES = {"element": 119, "atom_name": 64, "residue_type": 96, "level":
 
 
 @runtime_checkable
-class ComplexArrays(Protocol):
-    """What is read of a complex; `molgen.datasets.complex.StoredComplex` is one."""
-
-    @property
-    def coords(self) -> np.ndarray: ...
-
-    @property
-    def elements(self) -> np.ndarray: ...
-
-    @property
-    def atom_names(self) -> np.ndarray: ...
-
-    @property
-    def residue_sizes(self) -> np.ndarray: ...
-
-    @property
-    def residue_types(self) -> np.ndarray: ...
-
-    @property
-    def ligand_coords(self) -> np.ndarray: ...
+class LigandColumns(Protocol):
+    """What is read of a ligand; `molgen.graphs.ligand_arrays.LigandArrays` says what it means."""
 
     @property
     def ligand_elements(self) -> np.ndarray: ...
@@ -85,6 +67,29 @@ class ComplexArrays(Protocol):
 
     @property
     def bond_rings(self) -> np.ndarray: ...
+
+
+@runtime_checkable
+class ComplexArrays(LigandColumns, Protocol):
+    """What is read of a complex; `molgen.datasets.complex.StoredComplex` is one."""
+
+    @property
+    def coords(self) -> np.ndarray: ...
+
+    @property
+    def elements(self) -> np.ndarray: ...
+
+    @property
+    def atom_names(self) -> np.ndarray: ...
+
+    @property
+    def residue_sizes(self) -> np.ndarray: ...
+
+    @property
+    def residue_types(self) -> np.ndarray: ...
+
+    @property
+    def ligand_coords(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -156,8 +161,8 @@ def target_of(complex_: ComplexArrays) -> Target:
     )
 
 
-def ligand_of(complex_: ComplexArrays) -> LigandTopology:
-    """Return the topology of the ligand of a complex."""
+def ligand_of(complex_: LigandColumns) -> LigandTopology:
+    """Return the topology of a ligand, alone or of a complex."""
     atoms, bonds = len(complex_.ligand_elements), complex_.bond_atoms.astype(np.int64)
     adjacent = np.zeros((atoms, atoms), dtype=bool)
     adjacent[bonds[:, 0], bonds[:, 1]] = adjacent[bonds[:, 1], bonds[:, 0]] = True

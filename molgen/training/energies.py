@@ -138,7 +138,7 @@ class EnergyTask:
     def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
         """Return mean absolute errors, clean and noisy; "monitor" is minus a sum of shares."""
         found: Any = module
-        metrics = {}
+        metrics: dict[str, float] = {}
         for sigma in (0.0, *self.config.noisy):
             made = predict(found.model, self.data, self.val, sigma, self.config.sampling, device)
             metrics |= {
