@@ -36,6 +36,110 @@ class SamplingConfig:
     eta: float = limited(1.0, min=0.0, max=1.0)
 
 
+class Denoiser:
+    """The way from noise to poses of one batch of ligands, step by step.
+
+    Args:
+        model: estimates clean poses.
+        ligand: topology of the complexes.
+        target: from ``model.network.encode``.
+        config: space, steps and eta.
+        guide: moves every estimate.
+
+    Attributes:
+        levels: σ in Å that are visited, falling.
+        evaluations: poses that the network has estimated so far.
+        rigid: the space keeps bond lengths, angles and rings.
+    """
+
+    def __init__(
+        self,
+        model: SidegenModel,
+        ligand: LigandGraph,
+        target: EncodedTarget | None,
+        config: SamplingConfig,
+        guide: Guide | None = None,
+    ) -> None:
+        self.model, self.ligand, self.target = model, ligand, target
+        self.config, self.guide = config, guide
+        self.space: Any = SPACES[config.space]()
+        self.levels: list[float] = sampling_levels(model.schedule, config.steps).tolist()
+        self.evaluations = 0
+        self.rigid = config.space == "rigid-torsion"
+
+    def start(
+        self, start: Float[Tensor, "complexes poses atoms 3"], generator: torch.Generator
+    ) -> Float[Tensor, "complexes poses atoms 3"]:
+        """Return poses of pure noise, from a conformer for each of them."""
+        mask = self.ligand.mask[:, None, :, None]
+        middle = (start * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True)
+        origin = (start - middle) * mask
+        if self.config.space == "cartesian":
+            origin = torch.zeros_like(origin)
+        return self.noised(origin, self.levels[0], generator)
+
+    def noised(
+        self,
+        coords: Float[Tensor, "complexes poses atoms 3"],
+        sigma: float,
+        generator: torch.Generator,
+    ) -> Float[Tensor, "complexes poses atoms 3"]:
+        """Return poses with noise of ``sigma`` Å added."""
+        level = torch.full(coords.shape[:2], sigma, dtype=coords.dtype, device=coords.device)
+        noisy: Tensor = self.space.noise(coords, self.ligand, level, generator)
+        return noisy
+
+    @torch.no_grad()
+    def estimate(
+        self, noisy: Float[Tensor, "complexes poses atoms 3"], step: int
+    ) -> Float[Tensor, "complexes poses atoms 3"]:
+        """Return the clean poses that the network and the guide see in those of a step."""
+        sigma = self.levels[step]
+        level = torch.full(noisy.shape[:2], sigma, dtype=noisy.dtype, device=noisy.device)
+        self.evaluations += noisy.shape[0] * noisy.shape[1]
+        clean: Tensor = self.model.network(
+            noisy, level, self.ligand, self.target, self.config.space
+        )[-1]
+        return clean if self.guide is None else self.guide(clean, sigma)
+
+    @torch.no_grad()
+    def advance(
+        self,
+        noisy: Float[Tensor, "complexes poses atoms 3"],
+        clean: Float[Tensor, "complexes poses atoms 3"],
+        step: int,
+        generator: torch.Generator,
+    ) -> Float[Tensor, "complexes poses atoms 3"]:
+        """Return the poses of the next step; after the last one they are clean."""
+        lower = [*self.levels[1:], 0.0][step]
+        found: Tensor = self.space.step(
+            noisy, clean, self.ligand, self.levels[step], lower, generator, self.config.eta
+        )
+        return found
+
+    @torch.no_grad()
+    def projected(
+        self,
+        noisy: Float[Tensor, "complexes poses atoms 3"],
+        clean: Float[Tensor, "complexes poses atoms 3"],
+        step: int,
+    ) -> Float[Tensor, "complexes poses atoms 3"]:
+        """Return estimates of clean poses with the geometry that the space allows."""
+        unused = torch.Generator()
+        found: Tensor = self.space.step(
+            noisy, clean, self.ligand, self.levels[step], 0.0, unused, 0.0
+        )
+        return found
+
+    def run(
+        self, noisy: Float[Tensor, "complexes poses atoms 3"], generator: torch.Generator
+    ) -> Float[Tensor, "complexes poses atoms 3"]:
+        """Return clean poses from those of `start`."""
+        for step in range(len(self.levels)):
+            noisy = self.advance(noisy, self.estimate(noisy, step), step, generator)
+        return noisy
+
+
 @torch.no_grad()
 def sample(
     model: SidegenModel,
@@ -55,19 +159,5 @@ def sample(
         generator: of the CPU, so that a seed means the same everywhere.
         guide: moves the estimate before every step.
     """
-    space: Any = SPACES[config.space]()
-    levels = sampling_levels(model.schedule, config.steps).tolist()
-    mask = ligand.mask[:, None, :, None]
-    middle = (start * mask).sum(2, keepdim=True) / mask.sum(2, keepdim=True)
-    first = torch.full(start.shape[:2], levels[0], dtype=start.dtype, device=start.device)
-    origin = (start - middle) * mask
-    if config.space == "cartesian":
-        origin = torch.zeros_like(origin)
-    noisy = space.noise(origin, ligand, first, generator)
-    for sigma, lower in zip(levels, [*levels[1:], 0.0], strict=True):
-        level = torch.full_like(first, sigma)
-        clean = model.network(noisy, level, ligand, target, config.space)[-1]
-        if guide is not None:
-            clean = guide(clean, sigma)
-        noisy = space.step(noisy, clean, ligand, sigma, lower, generator, config.eta)
-    return noisy
+    denoiser = Denoiser(model, ligand, target, config, guide)
+    return denoiser.run(denoiser.start(start, generator), generator)

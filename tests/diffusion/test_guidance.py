@@ -1,0 +1,131 @@
+"""Energy guidance: it lowers the energy, late, and turns with everything else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom
+
+from molgen.diffusion.guidance import EnergyGuide, build_guide, in_pocket, ramp
+from molgen.diffusion.model import SidegenModel
+from molgen.diffusion.network import SidegenConfig
+from molgen.diffusion.sampling import SamplingConfig, sample
+from molgen.energy import ENERGIES
+from molgen.geometry.rotations import matrix_from_quaternion, random_quaternions
+from molgen.graphs.energy_topology import build_energy_topology
+from molgen.io import read_ligand, read_protein
+from molgen.search.settings import GuidanceSettings
+
+COMPLEXES = Path(__file__).resolve().parents[2] / "workflows" / "test" / "complexes"
+ON = GuidanceSettings(on=True)
+ONLY = GuidanceSettings(
+    on=True, clash=0, vina=0, internal=0, bounds=0, planarity=0, chirality=0, start=2.0, full=1.0
+)  # fmt: skip
+"""Nothing but what a test adds."""
+
+
+def alanine():
+    """Return the topology of L-alanine and the coordinates (atoms, 3) of its mirror image."""
+    mol = Chem.MolFromSmiles("C[C@H](N)C(=O)O")
+    full = Chem.AddHs(mol)
+    assert rdDistGeom.EmbedMolecule(full, randomSeed=7) == 0
+    coords = torch.from_numpy(full.GetConformer().GetPositions()[: mol.GetNumAtoms()])
+    mirror = coords * torch.tensor([-1.0, 1.0, 1.0], dtype=coords.dtype)
+    return build_energy_topology(mol), mirror
+
+
+@pytest.fixture(scope="module")
+def case():
+    """Return (topology, centre, coords (1, 4, atoms, 3)): a crystal pose, shaken by 0.5 Å."""
+    folder = COMPLEXES / "6XG5_TOP"
+    ligand = read_ligand(folder / "6XG5_TOP_ligand.sdf")
+    protein = read_protein(folder / "6XG5_TOP_protein.pdb")
+    centre = ligand.coords.mean(0).astype(np.float64)
+    topology = build_energy_topology(ligand.mol, protein.select(protein.near(centre[None], 14.0)))
+    coords = torch.from_numpy(ligand.coords - centre).double()
+    shake = torch.randn(4, *coords.shape, generator=torch.Generator().manual_seed(0)).double()
+    return topology, centre, (coords + 0.5 * shake)[None]
+
+
+def guide_of(case, settings, space="cartesian"):
+    topology, centre, _ = case
+    return build_guide(settings, topology, centre, space)
+
+
+@pytest.mark.parametrize("name", ["clash", "vina", "internal", "bounds", "planarity"])
+def test_every_term_lowers_its_energy(case, name):
+    guide = guide_of(case, replace(ONLY, **{name: 0.5}))
+    coords = case[2] * (0.7 if name == "internal" else 1.0)
+    moved = guide(coords, 0.5)
+    before, after = guide.energy(coords[0]), guide.energy(moved[0])
+    assert before.max() > before.min() and (after <= before).all()
+    assert after.sum() < before.sum() - 0.1 * before.sum().abs()
+
+
+def test_a_mirrored_centre_is_pushed_towards_the_right_one():
+    topology, mirrored = alanine()
+    guide = build_guide(replace(ONLY, chirality=1.0), topology, np.zeros(3), "cartesian")
+    moved = guide(mirrored[None, None], 0.5)
+    before, after = guide.energy(mirrored[None]), guide.energy(moved[0])
+    assert before.item() > 45.0 and after.item() < 0.8 * before.item()
+
+
+def test_no_atom_moves_further_than_it_may(case):
+    settings = replace(ON, largest=0.1, iterations=3, rate=10.0)
+    moved = guide_of(case, settings)(case[2], 0.1)
+    assert 0.01 < (moved - case[2]).norm(dim=-1).max() <= 0.3 + 1e-9
+
+
+def test_it_acts_below_start_and_in_full_below_full(case):
+    settings = replace(ON, start=2.0, full=1.0)
+    assert [ramp(settings, sigma) for sigma in (3.0, 2.0, 1.5, 1.0, 0.1)] == [0, 0, 0.5, 1, 1]
+    assert guide_of(case, settings)(case[2], 2.0) is case[2]
+
+
+def test_turning_everything_turns_the_guided_estimate(case):
+    topology, centre, coords = case
+    turn = matrix_from_quaternion(random_quaternions(1, torch.Generator().manual_seed(5)))[0]
+    inside = in_pocket(topology, centre)
+    receptor = replace(inside.receptor, coords=inside.receptor.coords @ turn.numpy().T)
+    turned = build_guide(ON, replace(inside, receptor=receptor), np.zeros(3), "cartesian")
+    plain = guide_of(case, ON)(coords, 0.5)
+    assert (plain - coords).abs().max() > 0.1
+    torch.testing.assert_close(turned(coords @ turn.T, 0.5), plain @ turn.T, atol=1e-9, rtol=0)
+
+
+def test_what_is_switched_off_is_not_there(case):
+    assert guide_of(case, GuidanceSettings()) is None
+    assert guide_of(case, ONLY) is None
+    assert guide_of(case, replace(ONLY, bounds=1.0), "rigid-torsion") is None
+    topology, centre, coords = case
+    guide = guide_of(case, replace(ONLY, clash=2.0))
+    alone = ENERGIES["receptor_clash"]().bind(in_pocket(topology, centre))
+    torch.testing.assert_close(guide.energy(coords[0]), 2.0 * alone(coords[0]))
+
+
+@pytest.mark.parametrize("space", ["cartesian", "rigid-torsion"])
+def test_a_guide_that_never_acts_changes_no_bit(space, batch):
+    target, ligand, coords = batch
+    torch.manual_seed(1)
+    model = SidegenModel(SidegenConfig(width=16, blocks=2), {"width": 16, "blocks": 1}).eval()
+    model = model.double()
+    encoded = model.network.encode(target)
+
+    def run(guide):
+        generator = torch.Generator().manual_seed(0)
+        settings = SamplingConfig(space, steps=3)
+        return sample(model, coords, ligand, encoded, settings, generator, guide)
+
+    never = EnergyGuide(lambda x: x.square().sum((1, 2)), replace(ON, start=0.01, full=0.001))
+    assert torch.equal(run(never), run(None))
+
+
+def test_any_energy_can_guide():
+    guide = EnergyGuide(lambda x: 10.0 * x.square().sum((1, 2)), ON)
+    coords = torch.ones(1, 2, 3, 3)
+    assert (guide(coords, 0.1).norm(dim=-1) < coords.norm(dim=-1)).all()
