@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from molgen.diffusion.guidance import build_guide
+from molgen.diffusion.inference import Found, PoseEnergy, run_search
 from molgen.diffusion.model import load_sidegen
-from molgen.diffusion.sampling import SamplingConfig, sample
+from molgen.diffusion.sampling import Denoiser, SamplingConfig
 from molgen.graphs.pose_graph import Target, ligand_of, stack_ligands, stack_targets, target_of
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class SidegenSampler:
         self.model = load_sidegen(self.settings.checkpoint).to(device)
         self.device, self.center = device, np.asarray(pocket.center)
         reach = self.model.pocket.largest
+        self.whole, self.pocket = protein, pocket
         self.protein = protein.select(protein.near(self.center[None], reach))
         self._target: Target | None = None
 
@@ -61,27 +64,45 @@ class SidegenSampler:
 
     def propose(self, ligand: Ligand, seed: int) -> np.ndarray:
         """Return the poses that SIDEGEN draws, (samples, atoms, 3) Å, nothing refined."""
+        return self.draw(ligand, seed).coords[0].double().cpu().numpy() + self.center
+
+    def draw(self, ligand: Ligand, seed: int) -> Found:
+        """Return the poses that SIDEGEN draws, relative to the pocket's centre."""
         from molgen.search.conformers import embed_conformers
 
+        settings = self.settings
         embedded = embed_conformers(ligand, self.search.settings.conformers, seed)
         atoms = ligand.num_atoms
         shapes = np.array([c.GetPositions()[:atoms] for c in embedded.GetConformers()])
         topology, target = self._arrays(ligand, shapes[0])
-        count = self.settings.samples
-        start = torch.from_numpy(shapes[np.arange(count) % len(shapes)]).float()
+        start = torch.from_numpy(shapes[np.arange(settings.samples) % len(shapes)]).float()
         graph = stack_ligands([topology]).to(self.device)
         nodes = stack_targets([target.within(np.zeros(3), self.model.pocket.reach(atoms))])
         with torch.no_grad():
             encoded = self.model.network.encode(nodes.to(self.device))
-        found = sample(
-            self.model,
+        guide, verify = self._energies(ligand)
+        # a noise stands for one pose only where steps add none
+        eta = 0.0 if settings.inference.kind == "noise" else settings.eta
+        config = SamplingConfig("rigid-torsion", settings.steps, eta)
+        return run_search(
+            Denoiser(self.model, graph, encoded, config, guide),
             start[None].to(self.device),
-            graph,
-            encoded,
-            SamplingConfig("rigid-torsion", self.settings.steps, self.settings.eta),
+            verify,
+            settings.inference,
             torch.Generator().manual_seed(seed),
         )
-        return found[0].double().cpu().numpy() + self.center
+
+    def _energies(self, ligand: Ligand) -> tuple:
+        """Return guide and verifier; None for what the settings do not ask for."""
+        settings = self.settings
+        if not settings.guidance.on and settings.inference.kind == "none":
+            return None, None
+        from molgen.graphs.energy_topology import build_energy_topology
+
+        topology = build_energy_topology(ligand.mol, self.whole, self.pocket)
+        guide = build_guide(settings.guidance, topology, self.center, "rigid-torsion")
+        searches = settings.inference.kind != "none"
+        return guide, PoseEnergy(topology, self.center) if searches else None
 
     def _arrays(self, ligand: Ligand, coords: np.ndarray) -> tuple:
         """Return topology of the ligand and target around the pocket's centre."""
@@ -100,5 +121,5 @@ class SidegenSampler:
         if self._target is None:
             found = target_of(entry)
             origin = self.center.astype(np.float32)
-            self._target = Target(found.coords - origin, found.features, found.open_side)
+            self._target = replace(found, coords=found.coords - origin)
         return ligand_of(entry), self._target
