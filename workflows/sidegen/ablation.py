@@ -1,0 +1,190 @@
+"""Compare ways of sampling SIDEGEN on complexes with known poses.
+
+    python workflows/sidegen/ablation.py FOLDER... --out ablation.csv [--entries 12] [--minutes 30]
+
+FOLDER holds <id>/<id>_protein.pdb, _ligand.sdf (the answer) and _ligand_start_conf.sdf (the input).
+Raw poses, nothing refined or minimised. A row for every entry and arm is written as soon as it is
+done; running the command again does what is missing. All arms see the same entries, entry after
+entry. Prints a Markdown table with 95 % intervals over the entries that all arms have finished:
+Wilson's for shares of entries, bootstrap over entries for shares of poses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rdkit import Chem
+from rdkit.Geometry import Point3D
+
+from molgen.api.pose_output import pose_molecule
+from molgen.diffusion.inference import PoseEnergy
+from molgen.diffusion.sampler import SidegenSampler
+from molgen.graphs.energy_topology import build_energy_topology
+from molgen.io import read_ligand, read_protein
+from molgen.metrics.rmsd import pose_distances
+from molgen.metrics.success import wilson_interval
+from molgen.scoring.validity import check_poses
+from molgen.search.samplers import SamplerSettings
+from molgen.search.settings import GuidanceSettings, InferenceSettings, SidegenSettings
+from molgen.structure import Ligand, Pocket
+
+COLUMNS = (
+    "entry", "arm", "atoms", "poses", "evaluations", "seconds", "oracle", "share", "top",
+    "valid", "energy",
+)  # fmt: skip
+EDGE = 25.0
+"""Å, of the box at the centre of the answer, as in the benchmark."""
+
+
+def arms(samples: int, budget: int) -> dict[str, SidegenSettings]:
+    """Return the settings of every arm."""
+    plain = SidegenSettings(samples=samples)
+    found = {"none": plain, "none, more poses": replace(plain, samples=budget * samples)}
+    for name, guidance in {
+        "guide": GuidanceSettings(on=True),
+        "guide, no Vina": GuidanceSettings(on=True, vina=0.0),
+    }.items():
+        found[name] = replace(plain, guidance=guidance)
+    for kind in ("best-of-n", "particles", "noise", "tree"):
+        search = InferenceSettings(kind=kind, budget=budget)  # type: ignore[arg-type]
+        found[kind] = replace(plain, inference=search)
+    return found
+
+
+def main() -> None:
+    """Run what is missing, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--entries", type=int, default=12)
+    parser.add_argument("--samples", type=int, default=20)
+    parser.add_argument("--budget", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no entry after this")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    begin = time.monotonic()
+    everything = sorted(p for f in options.folders for p in f.iterdir() if p.is_dir())
+    step = max(1, len(everything) // options.entries)
+    settings = arms(options.samples, options.budget)
+    done = {(row["entry"], row["arm"]) for row in read_rows(options.out)}
+    for folder in everything[::step][: options.entries]:
+        for arm, chosen in settings.items():
+            if (folder.name, arm) in done or time.monotonic() - begin > 60 * options.minutes:
+                continue
+            append(options.out, measure(folder, arm, chosen, options.seed))
+    print(table(read_rows(options.out), list(settings)))
+
+
+def measure(folder: Path, arm: str, settings: SidegenSettings, seed: int) -> dict[str, object]:
+    """Return the row of one entry and arm."""
+    name = folder.name
+    protein = read_protein(folder / f"{name}_protein.pdb")
+    ligand = read_ligand(folder / f"{name}_ligand_start_conf.sdf")
+    answer = read_ligand(folder / f"{name}_ligand.sdf")
+    pocket = Pocket(answer.coords.mean(0), EDGE, "answer")
+    sampler = SidegenSampler(protein, pocket, SamplerSettings(sidegen=settings))
+    start = time.process_time()
+    found = sampler.draw(ligand, seed)
+    seconds = time.process_time() - start
+    topology = build_energy_topology(ligand.mol, protein, pocket)
+    energies = PoseEnergy(topology, sampler.center)(found.coords[0]).numpy()
+    coords = found.coords[0].double().numpy() + sampler.center
+    distances = pose_distances(answer.mol, [with_coords(ligand, pose) for pose in coords]).rmsd
+    best = int(np.argmin(energies))
+    (verdict,) = check_poses([pose_molecule(ligand, coords[best])], protein, ligand)
+    return {
+        "entry": name, "arm": arm, "atoms": ligand.num_atoms, "poses": len(coords),
+        "evaluations": found.evaluations, "seconds": round(seconds, 2),
+        "oracle": round(float(distances.min()), 3),
+        "share": round(float((distances <= 2.0).mean()), 4),
+        "top": round(float(distances[best]), 3), "valid": int(verdict.passed),
+        "energy": round(float(energies[best]), 3),
+    }  # fmt: skip
+
+
+def with_coords(ligand: Ligand, coords: np.ndarray) -> Chem.Mol:
+    """Return the ligand's molecule with other coordinates, (atoms, 3) Å."""
+    mol = Chem.Mol(ligand.mol)
+    mol.RemoveAllConformers()
+    conformer = Chem.Conformer(mol.GetNumAtoms())
+    for atom, point in enumerate(coords.tolist()):
+        conformer.SetAtomPosition(atom, Point3D(*point))
+    mol.AddConformer(conformer)
+    return mol
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of an earlier run."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def append(path: Path, row: dict[str, object]) -> None:
+    """Add a row."""
+    new = not path.is_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def table(rows: list[dict[str, str]], names: list[str]) -> str:
+    """Return a Markdown table over the entries that all arms have."""
+    by_arm = {name: {r["entry"]: r for r in rows if r["arm"] == name} for name in names}
+    common = sorted(set.intersection(*(set(found) for found in by_arm.values())))
+    lines = [
+        f"{len(common)} entries",
+        "",
+        "| arm | poses | evaluations | oracle ≤ 2 Å | poses ≤ 2 Å | top-1 ≤ 2 Å | top-1 valid "
+        "| energy of top-1, median | core-seconds, median |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name in names if common else []:
+        own = [by_arm[name][entry] for entry in common]
+        median = {
+            key: statistics.median(float(row[key]) for row in own)
+            for key in ("evaluations", "energy", "seconds")
+        }
+        cells = [
+            name,
+            own[0]["poses"],
+            f"{median['evaluations']:.0f}",
+            interval([float(row["oracle"]) <= 2.0 for row in own]),
+            bootstrap([float(row["share"]) for row in own]),
+            interval([float(row["top"]) <= 2.0 for row in own]),
+            interval([row["valid"] == "1" for row in own]),
+            f"{median['energy']:.1f}",
+            f"{median['seconds']:.1f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def interval(values: list[bool]) -> str:
+    """Return a share in % with its Wilson interval."""
+    low, high = wilson_interval(sum(values), len(values))
+    return f"{100 * sum(values) / len(values):.0f} ({100 * low:.0f}–{100 * high:.0f})"
+
+
+def bootstrap(values: list[float]) -> str:
+    """Return a mean in % with the 95 % interval of 2000 resamplings."""
+    draws = np.random.default_rng(0).choice(values, (2000, len(values))).mean(1)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return f"{100 * np.mean(values):.0f} ({100 * low:.0f}–{100 * high:.0f})"
+
+
+if __name__ == "__main__":
+    main()
