@@ -35,6 +35,24 @@ _SHOWN_POCKETS = 5
 )
 @click.option("--num-poses", type=click.IntRange(1), help="Poses per ligand. Default 10.")
 @click.option("--sampler", metavar="NAME", help="search, sidegen or vina. Default search.")
+@click.option(
+    "--guide",
+    metavar="on|none|TERM=WEIGHT,...",
+    help="Energies that guide the sampler sidegen, for example clash=0.5,vina=0; terms that are "
+    "not named keep their weight, 0 switches one off. Default none.",
+)
+@click.option(
+    "--sidegen-search",
+    metavar="KIND",
+    help="Search while sidegen samples: none, best-of-n, particles, noise or tree. Default none.",
+)
+@click.option(
+    "--keep-raw",
+    is_flag=True,
+    default=None,
+    help="Write what sidegen drew to raw_poses.sdf; a refined pose then stands only where it is "
+    "valid or scores better.",
+)
 @options.seed
 @options.device
 @options.out()
@@ -49,6 +67,9 @@ def command(
     pocket: str | None,
     num_poses: int | None,
     sampler: str | None,
+    guide: str | None,
+    sidegen_search: str | None,
+    keep_raw: bool | None,
     seed: int | None,
     device: str | None,
     out: Path,
@@ -75,8 +96,16 @@ def command(
     settings = load(
         GenerateConfig,
         config,
-        options.given(num_poses=num_poses, sampler=sampler, seed=seed, device=device),
+        {
+            **options.given(num_poses=num_poses, sampler=sampler, seed=seed, device=device),
+            **options.given(sidegen__inference__kind=sidegen_search, keep_raw=keep_raw),
+            **_guidance(guide),
+        },
     )
+    asked = {"--guide": guide, "--sidegen-search": sidegen_search, "--keep-raw": keep_raw}
+    for name, value in asked.items():
+        if value is not None and settings.sampler != "sidegen":
+            raise click.UsageError(f"{name} needs --sampler sidegen, not {settings.sampler}")
     result = generate(
         pdb,
         out,
@@ -93,6 +122,23 @@ def command(
     elif not quiet:
         _print_result(result)
     return EXIT_SOME_FAILED if result.failed else 0
+
+
+def _guidance(text: str | None) -> dict[str, Any]:
+    """Return the settings that ``--guide`` stands for."""
+    if text is None:
+        return {}
+    if text in ("on", "none"):
+        return {"sidegen.guidance.on": text == "on"}
+    found: dict[str, Any] = {"sidegen.guidance.on": True}
+    for part in text.split(","):
+        name, _, weight = part.partition("=")
+        try:
+            found[f"sidegen.guidance.{name.strip()}"] = float(weight)
+        except ValueError:
+            expected = "expected on, none or weights such as clash=0.5,vina=0"
+            raise click.UsageError(f"--guide {text!r}: {part!r} is no weight; {expected}") from None
+    return found
 
 
 def _as_json(result: GenerateResult) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 import molgen
+from molgen.api.acceptance import accept
 from molgen.api.generate_inputs import Target, is_file, read_ligands, read_target
 from molgen.api.generate_report import write_generate_report
 from molgen.api.output_folder import (
     OUTPUTS,
+    RAW_POSES,
     RUN,
     LigandResult,
     begin_ligand,
@@ -33,7 +35,7 @@ from molgen.api.pose_output import RankedPose, rank_poses
 from molgen.api.provenance import input_record, run_record
 from molgen.config import check, fingerprint, limited, to_dict
 from molgen.errors import InputError, MolgenError, MolgenWarning
-from molgen.io import LigandRow, unique_name
+from molgen.io import LigandRow, unique_name, write_sdf
 from molgen.io.ligand_file import MAX_TESTED_ATOMS
 from molgen.io.rdkit_log import quiet_rdkit
 from molgen.io.sdf import sdf_record
@@ -57,6 +59,8 @@ class GenerateConfig:
         seed: of every random number.
         device: "auto", "cpu" or "cuda[:N]".
         box_edge: Å, edge of the search box where the pocket gives none.
+        keep_raw: write what a learned sampler drew to raw_poses.sdf, and return a refined pose only
+            where it is valid or scores better (see `molgen.api.acceptance`).
         search: settings of the sampler ``search``.
         sidegen: settings of the sampler ``sidegen``.
         vina: settings of the sampler ``vina``.
@@ -67,6 +71,7 @@ class GenerateConfig:
     seed: int = limited(0, min=0)
     device: str = "auto"
     box_edge: float = limited(25.0, above=0.0)
+    keep_raw: bool = False
     search: SearchSettings = SearchSettings()
     sidegen: SidegenSettings = SidegenSettings()
     vina: VinaSettings = VinaSettings()
@@ -212,6 +217,10 @@ def _one_ligand(
             with quiet_rdkit():
                 poses = sampler.sample(row.ligand, config.num_poses, config.seed)
                 ranked = rank_poses(poses, target.receptor)
+                if config.keep_raw and poses.raw is not None:
+                    raw = rank_poses(poses.raw, target.receptor)
+                    write_sdf(folder / place / RAW_POSES, [(p.mol, p.properties) for p in raw])
+                    ranked = accept(ranked, raw, config.num_poses, config.search.distinct)
             reason = "" if ranked else "no pose found"
         except InputError as error:
             reason = str(error)

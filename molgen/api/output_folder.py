@@ -14,13 +14,14 @@ from molgen.errors import OutputError
 from molgen.io import atomic_write, write_sdf
 
 POSES = "poses.sdf"
+RAW_POSES = "raw_poses.sdf"
 SUMMARY = "summary.csv"
 STATUS = "status.csv"
 RUN = "run.json"
 REPORT = "report.html"
 RECORD = "record.json"
 """Outcome of a ligand, beside its poses and written after them; ``--resume`` trusts only this."""
-OUTPUTS = (POSES, SUMMARY, STATUS, RUN, REPORT, RECORD)
+OUTPUTS = (POSES, RAW_POSES, SUMMARY, STATUS, RUN, REPORT, RECORD)
 STATUS_COLUMNS = (
     "name", "folder", "status", "reason", "poses", "best_score", "seconds", "smiles", "notes",
 )  # fmt: skip
@@ -106,6 +107,7 @@ def clear(place: Path) -> None:
 def begin_ligand(place: Path) -> None:
     """Mark a ligand as started and remove what an earlier attempt at it left."""
     _write_record(place, {})  # first, so that ``--force`` knows the folder after a kill
+    (place / RAW_POSES).unlink(missing_ok=True)
     for path in [place / POSES, *place.glob(f".{POSES}.*"), *place.glob(f".{RECORD}.*")]:
         path.unlink(missing_ok=True)
 

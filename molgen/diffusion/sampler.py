@@ -42,7 +42,7 @@ class SidegenSampler:
     def sample(self, ligand: Ligand, num_poses: int, seed: int) -> Poses:
         """Return at most ``num_poses`` distinct minima, lowest energy first.
 
-        Terms are those of the sampler ``search``.
+        Terms are those of the sampler ``search``; ``raw`` holds what SIDEGEN drew, ranked alike.
 
         Raises:
             LigandError: no conformer can be embedded, or an element is not supported.
@@ -60,7 +60,9 @@ class SidegenSampler:
             )
         else:
             coords, _ = refine(proposals, field, template, settings)
-        return self.search.rank(ligand, template, field, coords, num_poses)
+        found = self.search.rank(ligand, template, field, coords, num_poses)
+        raw = self.search.rank(ligand, template, field, proposals, len(proposals))
+        return replace(found, raw=raw)
 
     def propose(self, ligand: Ligand, seed: int) -> np.ndarray:
         """Return the poses that SIDEGEN draws, (samples, atoms, 3) Å, nothing refined."""

@@ -18,12 +18,14 @@ class Poses:
         coords: (poses, atoms, 3) float64, Å, heavy atoms.
         scores: (poses,) the value the ranking used, kcal/mol, lower is better.
         terms: named energy terms, each (poses,) kcal/mol.
+        raw: what a learned sampler drew, before any refinement; not of these poses one by one.
     """
 
     ligand: Ligand
     coords: np.ndarray
     scores: np.ndarray
     terms: dict[str, np.ndarray] = field(default_factory=dict)
+    raw: Poses | None = None
 
     def __len__(self) -> int:
         return len(self.coords)
@@ -35,4 +37,5 @@ class Poses:
             self.coords[order],
             self.scores[order],
             {name: values[order] for name, values in self.terms.items()},
+            self.raw,
         )

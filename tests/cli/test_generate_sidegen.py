@@ -1,0 +1,70 @@
+"""Options of `molgen generate` for the sampler sidegen."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from molgen.cli.main import cli
+
+TARGET = Path(__file__).resolve().parents[2] / "data/examples/6xg5.cif"
+QUICK = """
+num_poses: 1
+box_edge: 16.0
+device: cpu
+search: {conformers: 1, num_starts: 8, num_chains: 1, rounds: 1, steps: 1, grid_spacing: 0.9,
+         potential: null}
+sidegen: {samples: 2, steps: 3, rounds: 0, starts: 8}
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "quick.yaml").write_text(QUICK)
+
+    def call(*arguments):
+        common = ["--pdb", TARGET, "--out", tmp_path / "out", "--config", tmp_path / "quick.yaml"]
+        return CliRunner().invoke(cli, ["generate", *map(str, [*common, *arguments])])
+
+    return call
+
+
+def test_guidance_search_and_raw_poses_reach_the_run(run, tmp_path):
+    result = run(
+        *("--sampler", "sidegen", "--ligand", "Oc1ccccc1", "--guide", "clash=0.5,vina=0"),
+        *("--sidegen-search", "best-of-n", "--keep-raw", "--quiet"),
+    )
+    assert result.exit_code == 0, result.output
+    settings = json.loads((tmp_path / "out/run.json").read_text())["config"]
+    guidance = settings["sidegen"]["guidance"]
+    assert (guidance["on"], guidance["clash"], guidance["vina"]) == (True, 0.5, 0.0)
+    assert guidance["internal"] == 1.0  # not named: as it is
+    assert settings["sidegen"]["inference"]["kind"] == "best-of-n" and settings["keep_raw"]
+    assert (tmp_path / "out/raw_poses.sdf").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--guide", "clash"], "'clash' is no weight; expected on, none or weights such as"),
+        (["--guide", "clahs=1"], "sidegen.guidance.clahs: unknown key"),
+        (["--guide", "clash=-1"], "sidegen.guidance.clash: must be at least 0.0"),
+        (["--sidegen-search", "trees"], "sidegen.inference.kind: must be one of 'none'"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(run, tmp_path, arguments, message):
+    result = run("--sampler", "sidegen", "--ligand", "C", *arguments)
+    assert result.exit_code == 2 and message in result.stderr, result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--guide", "on"], ["--sidegen-search", "tree"], ["--keep-raw"]]
+)
+def test_other_samplers_do_not_ignore_them(run, arguments):
+    result = run("--ligand", "C", *arguments)
+    assert result.exit_code == 2
+    assert f"{arguments[0]} needs --sampler sidegen, not search" in result.stderr
