@@ -11,7 +11,7 @@ import torch
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
-from molgen.diffusion.guidance import EnergyGuide, build_guide, in_pocket, ramp
+from molgen.diffusion.guidance import TERMS, EnergyGuide, build_guide, in_pocket, ramp
 from molgen.diffusion.model import SidegenModel
 from molgen.diffusion.network import SidegenConfig
 from molgen.diffusion.sampling import SamplingConfig, sample
@@ -129,3 +129,10 @@ def test_any_energy_can_guide():
     guide = EnergyGuide(lambda x: 10.0 * x.square().sum((1, 2)), ON)
     coords = torch.ones(1, 2, 3, 3)
     assert (guide(coords, 0.1).norm(dim=-1) < coords.norm(dim=-1)).all()
+
+
+def test_learned_energies_have_a_slot(case, monkeypatch):
+    monkeypatch.setitem(TERMS, "scf", ("torsion", {}))  # stands for a model
+    guide = guide_of(case, replace(ONLY, scf=3.0), "rigid-torsion")
+    strain = ENERGIES["torsion"]().bind(case[0])
+    torch.testing.assert_close(guide.energy(case[2][0]), 3.0 * strain(case[2][0]))

@@ -6,7 +6,8 @@ FOLDER holds <id>/<id>_protein.pdb, _ligand.sdf (the answer) and _ligand_start_c
 Raw poses, nothing refined or minimised. A row for every entry and arm is written as soon as it is
 done; running the command again does what is missing. All arms see the same entries, entry after
 entry. Prints a Markdown table with 95 % intervals over the entries that all arms have finished:
-Wilson's for shares of entries, bootstrap over entries for shares of poses.
+Wilson's for shares of entries, bootstrap over entries for shares of poses; the difference is that
+to the arm that spends its evaluations on more poses, entry by entry.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ COLUMNS = (
     "entry", "arm", "atoms", "poses", "evaluations", "seconds", "oracle", "share", "top",
     "valid", "energy",
 )  # fmt: skip
+EQUAL = "none, more poses"
+"""The arm without any search that has as many network evaluations as the searches."""
 EDGE = 25.0
 """Å, of the box at the centre of the answer, as in the benchmark."""
 
@@ -46,7 +49,7 @@ EDGE = 25.0
 def arms(samples: int, budget: int) -> dict[str, SidegenSettings]:
     """Return the settings of every arm."""
     plain = SidegenSettings(samples=samples)
-    found = {"none": plain, "none, more poses": replace(plain, samples=budget * samples)}
+    found = {"none": plain, EQUAL: replace(plain, samples=budget * samples)}
     for name, guidance in {
         "guide": GuidanceSettings(on=True),
         "guide, no Vina": GuidanceSettings(on=True, vina=0.0),
@@ -148,9 +151,9 @@ def table(rows: list[dict[str, str]], names: list[str]) -> str:
     lines = [
         f"{len(common)} entries",
         "",
-        "| arm | poses | evaluations | oracle ≤ 2 Å | poses ≤ 2 Å | top-1 ≤ 2 Å | top-1 valid "
-        "| energy of top-1, median | core-seconds, median |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| arm | poses | evaluations | oracle ≤ 2 Å | poses ≤ 2 Å | difference | top-1 ≤ 2 Å "
+        "| top-1 valid | energy of top-1, median | core-seconds, median |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in names if common else []:
         own = [by_arm[name][entry] for entry in common]
@@ -164,6 +167,14 @@ def table(rows: list[dict[str, str]], names: list[str]) -> str:
             f"{median['evaluations']:.0f}",
             interval([float(row["oracle"]) <= 2.0 for row in own]),
             bootstrap([float(row["share"]) for row in own]),
+            "–"
+            if name == EQUAL
+            else bootstrap(
+                [
+                    float(row["share"]) - float(by_arm[EQUAL][entry]["share"])
+                    for row, entry in zip(own, common, strict=True)
+                ]
+            ),
             interval([float(row["top"]) <= 2.0 for row in own]),
             interval([row["valid"] == "1" for row in own]),
             f"{median['energy']:.1f}",

@@ -1,0 +1,66 @@
+"""The ablation of SIDEGEN: its table, and that it goes on where it stopped."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "workflows/sidegen"))
+import ablation  # noqa: E402
+
+COMPLEXES = ROOT / "workflows/test/complexes"
+
+
+def row(entry, arm, **values):
+    usual = {
+        "entry": entry, "arm": arm, "atoms": 20, "poses": 4, "evaluations": 80, "seconds": 1.0,
+        "oracle": 1.0, "share": 0.5, "top": 3.0, "valid": 1, "energy": -5.0,
+    }  # fmt: skip
+    return {**usual, **values}
+
+
+def test_a_second_run_measures_what_is_missing(tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def measure(folder, arm, settings, seed):
+        asked.append((folder.name, arm))
+        return row(folder.name, arm)
+
+    monkeypatch.setattr(ablation, "measure", measure)
+    out = tmp_path / "ablation.csv"
+    arms = list(ablation.arms(4, 2))
+    for done in arms[:3]:
+        ablation.append(out, row("6XG5_TOP", done))
+    monkeypatch.setattr("sys.argv", ["ablation.py", str(COMPLEXES), "--out", str(out)])
+    ablation.main()
+    wanted = [("6XG5_TOP", arm) for arm in arms[3:]] + [("7N03_ZRP", arm) for arm in arms]
+    assert asked == wanted
+    assert "2 entries" in capsys.readouterr().out
+    ablation.main()
+    assert asked == wanted
+
+
+def test_the_table_covers_entries_that_all_arms_have():
+    rows = [
+        *(row(entry, arm) for entry in ("a", "b") for arm in ("x", ablation.EQUAL)),
+        row("c", "x"),
+        row("d", "x", share=1.0),
+        row("d", ablation.EQUAL, share=0.5, oracle=9.0),
+    ]
+    text = ablation.table([{k: str(v) for k, v in r.items()} for r in rows], ["x", ablation.EQUAL])
+    assert text.startswith("3 entries")
+    x, equal = ([c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines()[4:])
+    assert x[4].startswith("67 (") and x[5].startswith("17 (")  # 2/3; 0.5 / 3
+    assert equal[3].startswith("67 (") and equal[5] == "–"  # oracle 2 of 3
+    assert x[7].startswith("100 (") and x[6].startswith("0 (")
+
+
+@pytest.mark.parametrize("arm", ["guide", "tree"])
+def test_arms_differ_from_none_in_one_thing(arm):
+    settings = ablation.arms(4, 2)
+    plain, other = settings["none"], settings[arm]
+    changed = [n for n in vars(plain) if getattr(plain, n) != getattr(other, n)]
+    assert changed == ["guidance" if arm == "guide" else "inference"]
