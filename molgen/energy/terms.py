@@ -23,6 +23,9 @@ ENERGIES = Registry(
         "internal_clash": "molgen.energy.sterics:InternalClash",
         "receptor_clash": "molgen.energy.sterics:ReceptorClash",
         "torsion": "molgen.energy.torsion:TorsionStrain",
+        "scf_energy": "molgen.energy.learned:ScfEnergy",
+        "orbital_gap": "molgen.energy.learned:OrbitalGap",
+        "partial_charges": "molgen.energy.learned:PartialCharges",
     },
 )
 """Terms by name; each is a frozen dataclass of its options with a ``bind`` method."""

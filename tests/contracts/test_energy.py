@@ -13,7 +13,10 @@ from molgen.energy import ENERGIES, WeightedSum
 from molgen.errors import RegistryError
 from molgen.geometry.rotations import matrix_from_rotation_vector
 
-OWN = {"geometry", "chirality", "internal_clash", "torsion"}
+LEARNED = {"scf_energy", "orbital_gap", "partial_charges"}
+"""Terms of a network: those of the ligand alone without a zero."""
+PENALTIES = {"geometry", "chirality", "internal_clash", "torsion"}
+OWN = PENALTIES | LEARNED
 """Terms of the ligand alone."""
 
 NAMES = [*ENERGIES, "sum"]
@@ -99,7 +102,7 @@ def test_a_good_pose_costs_nothing(name):
     assert value.item() < (0.5 if name == "geometry" else 1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(OWN | {"vina", "receptor_clash"}))
+@pytest.mark.parametrize("name", sorted(PENALTIES | {"vina", "receptor_clash"}))
 def test_a_ligand_without_receptor_has_an_energy(name):
     mol, coords = made.conformer("CC")
     value = ENERGIES[name]().bind(made.build_energy_topology(mol))(coords)
