@@ -33,10 +33,13 @@ TARGET_ENCODERS = Registry(
     "target encoder",
     {
         "egnn": "molgen.encoders.target_egnn:TargetEgnn",
+        "spherical": "molgen.encoders.target_spherical:TargetSpherical",
+        "tensor_field": "molgen.encoders.target_tensor_field:TargetTensorField",
     },
 )
 """Encoders of the atoms and residues around a ligand: ``forward(TargetGraph)`` gives features
-(complexes, nodes, features)."""
+(complexes, nodes, features), ``width_out`` scalars and then ``vectors_out`` vectors of three
+numbers each. All have the options ``width`` and ``blocks``."""
 
 
 def build_encoder(name: str, options: Mapping[str, Any] | None = None) -> nn.Module:

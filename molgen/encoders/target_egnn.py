@@ -15,8 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from molgen.config import limited
-from molgen.geometry.neighbours import gather_nodes, nearest
-from molgen.geometry.radial import cosine_envelope, gaussian_basis
+from molgen.encoders.target_edges import TargetEdges, target_edges
+from molgen.geometry.neighbours import gather_nodes
+from molgen.geometry.radial import gaussian_basis
 from molgen.graphs.pose_graph import TARGET_FEATURES, TargetGraph
 
 
@@ -50,6 +51,7 @@ class TargetEgnn(nn.Module):
         super().__init__()
         self.config = config = config or TargetEgnnConfig()
         self.irreps_out, self.width_out = f"{config.width}x0e", config.width
+        self.vectors_out = 0
         self.embeddings = nn.ModuleList(
             nn.Embedding(size, config.width) for size in TARGET_FEATURES.values()
         )
@@ -57,38 +59,31 @@ class TargetEgnn(nn.Module):
 
     def forward(self, graph: TargetGraph) -> Float[Tensor, "complexes nodes features"]:
         """Return the features of every node; 0 for padding."""
-        config = self.config
         h = torch.stack(
             [table(graph.features[..., k]) for k, table in enumerate(self.embeddings)]
         ).sum(0)
-        is_atom = graph.features[..., 3] == 0
-        with torch.no_grad():
-            groups = [
-                (graph.mask & is_atom, config.atoms, config.atom_cutoff),
-                (graph.mask & ~is_atom, config.residues, config.residue_cutoff),
-            ]
-            index, shares = [], []
-            for allowed, count, cutoff in groups:
-                found, distance = nearest(graph.coords, graph.coords, allowed, count)
-                inside = cosine_envelope(distance, cutoff) * (distance > 1e-3)
-                index.append(found)
-                shares.append(inside)
-            neighbour, share = torch.cat(index, -1), torch.cat(shares, -1)
-            edges = self._edges(graph, neighbour)
-        share = share * graph.mask[..., None]
+        config = self.config
+        edges = target_edges(
+            graph,
+            atoms=config.atoms,
+            residues=config.residues,
+            atom_cutoff=config.atom_cutoff,
+            residue_cutoff=config.residue_cutoff,
+        )
+        seen = self._seen(graph, edges)
         for block in self.blocks:
-            h = block(h, neighbour, edges, share)
+            h = block(h, edges.index, seen, edges.share)
         return h * graph.mask[..., None]
 
-    def _edges(self, graph: TargetGraph, neighbour: Tensor) -> Tensor:
-        offset = gather_nodes(graph.coords, neighbour) - graph.coords[..., None, :]
-        distance = offset.norm(dim=-1)
-        unit = offset / distance.clamp_min(1e-3)[..., None]
-        there = gather_nodes(graph.open_side, neighbour)
+    @torch.no_grad()
+    def _seen(self, graph: TargetGraph, edges: TargetEdges) -> Tensor:
+        """Return what a message knows of the geometry: distance and angles to the open sides."""
+        unit = edges.unit()
+        there = gather_nodes(graph.open_side, edges.index)
         here = graph.open_side[..., None, :]
         angles = [(here * unit).sum(-1), (there * unit).sum(-1), (here * there).sum(-1)]
         reach = self.config.residue_cutoff
-        basis = gaussian_basis(distance.clamp_max(2 * reach), self.config.radial, reach)
+        basis = gaussian_basis(edges.distance.clamp_max(2 * reach), self.config.radial, reach)
         return torch.cat([basis, torch.stack(angles, -1)], dim=-1)
 
 

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from molgen.geometry.frames import backbone_frames
 from molgen.graphs.ligand_torsions import Torsions, find_torsions
 
 BONDED = 1.95
@@ -35,6 +36,9 @@ LIGAND_FEATURES = {
 """Categories of a ligand atom and how many values each has."""
 TARGET_FEATURES = {"element": 119, "atom_name": 64, "residue_type": 96, "level": 2}
 """Categories of a target node; level 0 is an atom, 1 a residue."""
+
+BACKBONE_NAMES = (1, 2, 3)
+"""Codes of the atom names N, CA and C in a store."""
 
 
 @runtime_checkable
@@ -101,17 +105,20 @@ class Target:
         features: (nodes, 4) int16 in the order of `TARGET_FEATURES`.
         open_side: (nodes, 3) float32, unit vector away from the bonded neighbours; 0 if there are
             none, and for residues.
+        frames: (nodes, 3, 3) float32, the backbone frame of the node's residue
+            (`molgen.geometry.frames`); 0 for residues without N, CA and C.
     """
 
     coords: np.ndarray
     features: np.ndarray
     open_side: np.ndarray
+    frames: np.ndarray
 
     def within(self, center: np.ndarray, radius: float) -> Target:
         """Return the nodes closer than ``radius`` Å to a point, relative to it."""
         offset = self.coords - np.asarray(center, dtype=np.float32)
         near = (offset**2).sum(1) < radius**2
-        return Target(offset[near], self.features[near], self.open_side[near])
+        return Target(offset[near], self.features[near], self.open_side[near], self.frames[near])
 
 
 @dataclass(frozen=True)
@@ -154,10 +161,12 @@ def target_of(complex_: ComplexArrays) -> Target:
     )
     residues = np.zeros((len(types), 4), dtype=np.uint8)
     residues[:, 2], residues[:, 3] = types, 1
+    frames = _residue_frames(coords, complex_.atom_names, residue, len(types))
     return Target(
         coords=np.concatenate([coords, centres.astype(np.float32)]),
         features=np.concatenate([atoms, residues]).astype(np.int16),
         open_side=np.concatenate([_open_sides(coords), np.zeros((len(types), 3), np.float32)]),
+        frames=np.concatenate([frames[residue], frames]),
     )
 
 
@@ -215,6 +224,20 @@ def _open_sides(coords: np.ndarray) -> np.ndarray:
     return np.where(length > 0.1, side / np.maximum(length, 1e-6), 0.0).astype(np.float32)
 
 
+def _residue_frames(
+    coords: np.ndarray, names: np.ndarray, residue: np.ndarray, count: int
+) -> np.ndarray:
+    """Return the frame of every residue, (count, 3, 3) float32; 0 where an atom is missing."""
+    backbone = np.zeros((count, len(BACKBONE_NAMES), 3), dtype=np.float32)
+    whole = np.ones(count, dtype=bool)
+    for place, code in enumerate(BACKBONE_NAMES):
+        atoms = np.flatnonzero(names == code)
+        backbone[residue[atoms], place] = coords[atoms]
+        whole &= np.isin(np.arange(count), residue[atoms])
+    frames = backbone_frames(torch.from_numpy(backbone).double()).float().numpy()
+    return np.where(whole[:, None, None], frames, np.float32(0.0))
+
+
 Self = TypeVar("Self", bound="_Tensors")
 
 
@@ -236,12 +259,14 @@ class TargetGraph(_Tensors):
         features: codes in the order of `TARGET_FEATURES`.
         open_side: unit vectors or 0.
         mask: what is no padding.
+        frames: of the nodes' residues, rows are unit vectors; or 0.
     """
 
     coords: Float[Tensor, "complexes nodes 3"]
     features: Int[Tensor, "complexes nodes categories"]
     open_side: Float[Tensor, "complexes nodes 3"]
     mask: Bool[Tensor, "complexes nodes"]
+    frames: Float[Tensor, "complexes nodes 3 3"]
 
 
 @dataclass(frozen=True)
@@ -277,6 +302,7 @@ def stack_targets(targets: Sequence[Target]) -> TargetGraph:
         features=torch.from_numpy(_padded([t.features for t in targets], (size, 4))).long(),
         open_side=torch.from_numpy(_padded([t.open_side for t in targets], (size, 3))),
         mask=_mask([len(t.coords) for t in targets], size),
+        frames=torch.from_numpy(_padded([t.frames for t in targets], (size, 3, 3))),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -117,7 +117,7 @@ class PoseData:
             center = ligand.mean(0) + rng.normal(0.0, sampling.centre, 3)
             target = self.targets[k].within(center, self.pocket.reach(len(ligand)))
             noise = rng.normal(0.0, sampling.receptor, target.coords.shape).astype(np.float32)
-            targets.append(type(target)(target.coords + noise, target.features, target.open_side))
+            targets.append(replace(target, coords=target.coords + noise))
             coords.append((ligand - center).astype(np.float32))
         return PoseBatch(
             stack_targets(targets),

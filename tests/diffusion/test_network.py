@@ -63,7 +63,7 @@ def test_a_complex_alone_gives_what_it_gives_in_a_batch(seen):
     )
     alone_target = type(target)(
         *(getattr(target, name)[small : small + 1, nodes]
-          for name in ("coords", "features", "open_side", "mask"))
+          for name in ("coords", "features", "open_side", "mask", "frames"))
     )  # fmt: skip
     alone = network(
         noisy[small : small + 1, :, atoms], sigma[small : small + 1], alone_ligand,
