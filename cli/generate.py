@@ -162,15 +162,15 @@ def _print_result(result: GenerateResult) -> None:
     if result.pockets:
         _print_pockets(result.pockets)
     center = ", ".join(f"{value:.1f}" for value in result.pocket.center)
-    click.echo(f"Pocket: {_plain(result.pocket.source)} (centre {center} Å)")
+    click.echo(f"Pocket: {options.plain(result.pocket.source)} (centre {center} Å)")
     for note in result.notes:
-        click.echo(f"Receptor: {_plain(note)}")
+        click.echo(f"Receptor: {options.plain(note)}")
     if result.resumed:
         click.echo(f"Kept from the earlier run: {result.resumed} of {len(result.ligands)} ligands")
     for ligand in result.ligands[:_SHOWN_LIGANDS]:
-        click.echo(f"{_plain(ligand.name)}: {_plain(_outcome(ligand))}")
+        click.echo(f"{options.plain(ligand.name)}: {options.plain(_outcome(ligand))}")
         for note in ligand.notes:
-            click.echo(f"  {_plain(note)}")
+            click.echo(f"  {options.plain(note)}")
     more = len(result.ligands) - _SHOWN_LIGANDS
     if more > 0:
         click.echo(f"... {more} more in {result.folder / 'status.csv'}")
@@ -204,8 +204,3 @@ def _outcome(ligand: LigandResult) -> str:
         f"{len(ligand.poses)} poses, {valid} pass PoseBusters, best score "
         f"{ligand.poses[0]['score']:.2f} kcal/mol, {ligand.seconds:.1f} s"
     )
-
-
-def _plain(text: str) -> str:
-    """Return text from a file without control characters, which a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -30,6 +30,9 @@ COMMANDS = {
     "generate": Entry(
         "molgen.cli.generate:command", "Dock ligands into a protein: ranked, checked poses."
     ),
+    "relax": Entry(
+        "molgen.cli.relax:command", "Minimise poses in the pocket; keep what gets better."
+    ),
     "evaluate": Entry(
         "molgen.cli.evaluate:command",
         "Compare poses with reference ligands: RMSD, validity, joint.",

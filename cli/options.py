@@ -118,3 +118,8 @@ def show_progress(quiet: bool, as_json: bool = False) -> bool:
 def print_json(result: Any) -> None:
     """Print ``result`` as one JSON object on stdout."""
     click.echo(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def plain(text: str) -> str:
+    """Return text from a file without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,10 +1,10 @@
-"""The output folder of `molgen generate`: opened, cleared, resumed; outcomes and tables."""
+"""The output folder of `molgen generate` and `relax`: opened, cleared, resumed; tables."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from molgen.io import atomic_write, write_sdf
 
 POSES = "poses.sdf"
 RAW_POSES = "raw_poses.sdf"
+RAW = "raw.sdf"
+RELAXED = "relaxed.sdf"
 SUMMARY = "summary.csv"
 STATUS = "status.csv"
 RUN = "run.json"
 REPORT = "report.html"
 RECORD = "record.json"
 """Outcome of a ligand, beside its poses and written after them; ``--resume`` trusts only this."""
-OUTPUTS = (POSES, RAW_POSES, SUMMARY, STATUS, RUN, REPORT, RECORD)
+OUTPUTS = (POSES, RAW_POSES, RAW, RELAXED, SUMMARY, STATUS, RUN, REPORT, RECORD)
 STATUS_COLUMNS = (
     "name", "folder", "status", "reason", "poses", "best_score", "seconds", "smiles", "notes",
 )  # fmt: skip
@@ -107,8 +109,10 @@ def clear(place: Path) -> None:
 def begin_ligand(place: Path) -> None:
     """Mark a ligand as started and remove what an earlier attempt at it left."""
     _write_record(place, {})  # first, so that ``--force`` knows the folder after a kill
-    (place / RAW_POSES).unlink(missing_ok=True)
-    for path in [place / POSES, *place.glob(f".{POSES}.*"), *place.glob(f".{RECORD}.*")]:
+    for name in (POSES, RAW_POSES, RAW, RELAXED):
+        for path in [place / name, *place.glob(f".{name}.*")]:
+            path.unlink(missing_ok=True)
+    for path in place.glob(f".{RECORD}.*"):
         path.unlink(missing_ok=True)
 
 
@@ -118,13 +122,16 @@ def finish_ligand(
     result: LigandResult,
     poses: Sequence[tuple[Any, dict[str, Any]]],
     crash: str = "",
+    others: Mapping[str, Sequence[tuple[Any, dict[str, Any]]]] | None = None,
 ) -> None:
     """Write the poses (molecule, properties), then the outcome.
 
+    ``others`` are further files of poses by name (`RAW`, `RELAXED`), written first.
     After a ``crash`` (traceback) the outcome is kept for reading, but ``--resume`` tries again.
     """
-    if poses:
-        write_sdf(place / POSES, poses)
+    for name, members in {**(others or {}), POSES: poses}.items():
+        if members:
+            write_sdf(place / name, members)
     record = {"key": key, "result": asdict(result)}
     _write_record(place, {**record, "key": "", "traceback": crash} if crash else record)
 

@@ -12,7 +12,18 @@ from typing import Any
 
 import molgen
 
-_PACKAGES = ("numpy", "rdkit", "numba", "gemmi", "posebusters", "torch", "vina", "meeko")
+_PACKAGES = (
+    "numpy",
+    "rdkit",
+    "numba",
+    "gemmi",
+    "posebusters",
+    "torch",
+    "vina",
+    "meeko",
+    "openmm",
+    "pdbfixer",
+)
 
 
 def sha256_of(path: str | Path) -> str:
