@@ -53,6 +53,11 @@ _SHOWN_POCKETS = 5
     help="Write what sidegen drew to raw_poses.sdf; a refined pose then stands only where it is "
     "valid or scores better.",
 )
+@click.option(
+    "--rank",
+    type=click.Choice(["auto", "confidence", "energy"]),
+    help="What ranks the valid poses. Default auto: the learned confidence where it applies.",
+)
 @options.seed
 @options.device
 @options.out()
@@ -70,6 +75,7 @@ def command(
     guide: str | None,
     sidegen_search: str | None,
     keep_raw: bool | None,
+    rank: str | None,
     seed: int | None,
     device: str | None,
     out: Path,
@@ -98,7 +104,7 @@ def command(
         config,
         {
             **options.given(num_poses=num_poses, sampler=sampler, seed=seed, device=device),
-            **options.given(sidegen__inference__kind=sidegen_search, keep_raw=keep_raw),
+            **options.given(sidegen__inference__kind=sidegen_search, keep_raw=keep_raw, rank=rank),
             **_guidance(guide),
         },
     )

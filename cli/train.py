@@ -303,3 +303,86 @@ def energies(
         for arm, found in result.metrics.items():
             for name, value in found.items():
                 click.echo(f"{value['value']:10.4f}  {name} ({arm})")
+
+
+@command.command()
+@click.argument("store", type=options.FILE)
+@click.option(
+    "--poses",
+    type=options.FILE,
+    required=True,
+    multiple=True,
+    metavar="DIR",
+    help="Output of label poses; may be given several times.",
+)
+@options.out("Folder of the checkpoint.")
+@click.option(
+    "--split",
+    type=options.FILE,
+    metavar="DIR",
+    help="Folder with val.txt and test.txt to hold out. Default: by clusters of pocket chains.",
+)
+@click.option("--epochs", type=click.IntRange(1), help="At most.")
+@click.option("--minutes", type=click.FloatRange(min=0), help="Stop after this much training.")
+@click.option("--smoke", is_flag=True, help="A run of seconds, to see that everything works.")
+@options.device
+@options.seed
+@options.config
+@options.as_json
+@options.resume
+@options.force
+@options.quiet
+def confidence(
+    store: Path,
+    poses: tuple[Path, ...],
+    out: Path,
+    split: Path | None,
+    epochs: int | None,
+    minutes: float | None,
+    smoke: bool,
+    device: str | None,
+    seed: int | None,
+    config: Path | None,
+    as_json: bool,
+    resume: bool,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Train the confidence of poses on the complexes of STORE and their labelled poses.
+
+    It rates the poses of `molgen generate`. A run that was stopped goes on with --resume. Settings
+    for --config: fields of molgen.training.confidence.ConfidenceTraining.
+    """
+    from dataclasses import asdict
+
+    from molgen.api import train_confidence as use_case
+    from molgen.config import load
+    from molgen.training.confidence import ConfidenceTraining
+
+    options.exclusive(resume, force)
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes speaks
+        quiet, as_json = True, False
+    given = options.given(seed=seed, loop__epochs=epochs, loop__max_minutes=minutes)
+    settings = load(ConfidenceTraining, config, given)
+    result = use_case.train_confidence(
+        store,
+        poses,
+        out,
+        settings=use_case.smoke(settings) if smoke else settings,
+        split=split,
+        device=device or "auto",
+        command=options.command_line(),
+        resume=resume,
+        force=force,
+        progress=options.show_progress(quiet, as_json),
+    )
+    if as_json:
+        options.print_json(asdict(result))
+    elif not quiet:
+        click.echo(
+            f"{result.folder}: {result.parameters:,} parameters, trained on {result.trained_on} "
+            f"complexes, {result.epochs} epochs, {result.steps} steps, {result.seconds:.0f} s; on "
+            f"{result.held_out} held-out complexes:"
+        )
+        for name, value in result.metrics.items():
+            click.echo(f"{value['value']:8.3f}  {name}")

@@ -9,7 +9,7 @@ import traceback
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -34,11 +34,12 @@ from molgen.api.output_folder import (
 from molgen.api.pose_output import RankedPose, rank_poses
 from molgen.api.provenance import input_record, run_record
 from molgen.config import check, fingerprint, limited, to_dict
-from molgen.errors import InputError, MolgenError, MolgenWarning
+from molgen.errors import ConfigError, InputError, MolgenError, MolgenWarning
 from molgen.io import LigandRow, unique_name, write_sdf
 from molgen.io.ligand_file import MAX_TESTED_ATOMS
 from molgen.io.rdkit_log import quiet_rdkit
 from molgen.io.sdf import sdf_record
+from molgen.scoring.confidence import RATED, ConfidenceScorer
 from molgen.scoring.validity import posebusters_version
 from molgen.search.device import resolve_device
 from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
@@ -61,6 +62,9 @@ class GenerateConfig:
         box_edge: Å, edge of the search box where the pocket gives none.
         keep_raw: write what a learned sampler drew to raw_poses.sdf, and return a refined pose only
             where it is valid or scores better (see `molgen.api.acceptance`).
+        rank: what ranks valid poses: a learned confidence or the energy; "auto" is confidence,
+            except with ``keep_raw`` and with the sampler ``vina``, whose energies are others.
+        confidence: checkpoint that rates poses.
         search: settings of the sampler ``search``.
         sidegen: settings of the sampler ``sidegen``.
         vina: settings of the sampler ``vina``.
@@ -72,6 +76,8 @@ class GenerateConfig:
     device: str = "auto"
     box_edge: float = limited(25.0, above=0.0)
     keep_raw: bool = False
+    rank: Literal["auto", "confidence", "energy"] = "auto"
+    confidence: str = "confidence-1"
     search: SearchSettings = SearchSettings()
     sidegen: SidegenSettings = SidegenSettings()
     vina: VinaSettings = VinaSettings()
@@ -149,6 +155,7 @@ def generate(
     files = {"target": pdb, "ligand": ligand, "pocket": pocket}
     inputs = {role: input_record(path) for role, path in files.items() if path and is_file(path)}
     settings = SamplerSettings(config.search, config.sidegen, config.vina)
+    rater = _rater(config, target)
     sampler = build_sampler(config.sampler, target.receptor, target.box, settings, config.device)
     open_folder(folder, resume=resume, force=force)
     key = _run_key(inputs["target"]["sha256"], target, config)
@@ -160,7 +167,7 @@ def generate(
         place = unique_name(row.name, taken) if several else ""
         done = finished_ligand(folder / place, _ligand_key(row, key)) if resume else None
         resumed += done is not None
-        results.append(done or _one_ligand(row, sampler, target, config, folder, place, key))
+        results.append(done or _one_ligand(row, sampler, rater, target, config, folder, place, key))
     write_summary(folder, results)
     write_status(folder, results)
     result = GenerateResult(
@@ -191,6 +198,23 @@ def generate(
     return result
 
 
+def _rater(config: GenerateConfig, target: Target) -> ConfidenceScorer | None:
+    """Return what rates poses, or None where energy ranks them.
+
+    Raises:
+        ConfigError: confidence is asked for where it cannot be had.
+        StoreError: no usable checkpoint.
+    """
+    unknown = "its energies are not those of training" if config.sampler == "vina" else ""
+    unknown = "raw poses are compared with refined ones by energy" if config.keep_raw else unknown
+    if config.rank == "confidence" and unknown:
+        option = "keep_raw" if config.keep_raw else f"sampler {config.sampler}"
+        raise ConfigError(f"rank: confidence does not go with {option}: {unknown}")
+    if config.rank == "energy" or unknown:
+        return None
+    return ConfidenceScorer(target.receptor, config.confidence)
+
+
 def _warn_of_large(rows: list[LigandRow]) -> None:
     for row in rows:
         if row.ligand is not None and row.ligand.num_atoms > MAX_TESTED_ATOMS:
@@ -201,6 +225,7 @@ def _warn_of_large(rows: list[LigandRow]) -> None:
 def _one_ligand(
     row: LigandRow,
     sampler: Sampler,
+    rater: ConfidenceScorer | None,
     target: Target,
     config: GenerateConfig,
     folder: Path,
@@ -215,7 +240,10 @@ def _one_ligand(
     if row.ligand is not None:
         try:
             with quiet_rdkit():
-                poses = sampler.sample(row.ligand, config.num_poses, config.seed)
+                wanted = max(config.num_poses, RATED) if rater else config.num_poses
+                poses = sampler.sample(row.ligand, wanted, config.seed)
+                if rater:
+                    poses = rater.rate(poses).take(np.arange(min(len(poses), config.num_poses)))
                 ranked = rank_poses(poses, target.receptor)
                 if config.keep_raw and poses.raw is not None:
                     raw = rank_poses(poses.raw, target.receptor)

@@ -21,6 +21,7 @@ from molgen.datasets.pdbbind import RawEntry, find_entries
 from molgen.errors import LigandError, MolgenError, OutputError
 from molgen.io import atomic_write, read_ligand, read_protein
 from molgen.metrics import ligand_rmsd
+from molgen.scoring.pose_features import TERMS
 from molgen.search.samplers import SamplerSettings
 from molgen.search.search_sampler import SearchSampler, load_contacts
 from molgen.search.settings import SearchSettings
@@ -38,6 +39,7 @@ class LabelConfig:
         num_poses: distinct minima kept per entry.
         native_poses: minima kept that start at the crystal pose.
         jitter: Å; the box centre is moved by up to this along each axis.
+        edge: Å, of the box.
         search: of the sampler.
     """
 
@@ -47,6 +49,7 @@ class LabelConfig:
     num_poses: int = limited(60, min=2)
     native_poses: int = limited(4, min=0)
     jitter: float = limited(3.0, min=0.0)
+    edge: float = limited(22.5, min=10.0, max=60.0)
     search: SearchSettings = SearchSettings(
         potential=None,
         conformers=8,
@@ -151,14 +154,17 @@ def _label(entry: RawEntry, config: LabelConfig) -> dict[str, np.ndarray]:
         raise LigandError(f"{ligand.num_atoms} heavy atoms, more than {config.max_atoms}")
     rng = np.random.default_rng([config.seed, *entry.id.encode()])
     shift = rng.uniform(-config.jitter, config.jitter, 3)
-    pocket = Pocket(ligand.coords.mean(axis=0) + shift, np.full(3, 22.5), "jittered")
+    pocket = Pocket(ligand.coords.mean(axis=0) + shift, np.full(3, config.edge), "jittered")
     sampler = SearchSampler(protein, pocket, SamplerSettings(search=config.search))
-    found = sampler.sample(ligand, config.num_poses, config.seed)
-    native = sampler.refine(ligand, ligand.coords[None], config.seed, config.native_poses)
-    coords = np.concatenate([found.coords, native.coords])
-    rmsd = np.asarray(ligand_rmsd(ligand.mol, coords))
+    parts = [sampler.sample(ligand, config.num_poses, config.seed)]
+    if config.native_poses:
+        native = ligand.coords[None]
+        parts.append(sampler.refine(ligand, native, config.seed, config.native_poses))
+    coords = np.concatenate([part.coords for part in parts])
+    terms = [np.stack([part.terms[name] for name in TERMS], axis=1) for part in parts]
     return {
         "coords": coords.astype(np.float32),
-        "rmsd": rmsd.astype(np.float32),
-        "is_native": np.arange(len(coords)) >= len(found),
+        "rmsd": np.asarray(ligand_rmsd(ligand.mol, coords)).astype(np.float32),
+        "is_native": np.arange(len(coords)) >= len(parts[0]),
+        "terms": np.concatenate(terms).astype(np.float32),
     }

@@ -18,6 +18,8 @@ UNITS = {
     "contacts": "kcal/mol",
     "internal": "kcal/mol",
     "strain": "kcal/mol",
+    "confidence": "",
+    "expected_rmsd": "Å",
 }
 """Units of the columns of summary.csv and of the properties in poses.sdf."""
 
@@ -31,19 +33,25 @@ class RankedPose:
 
 
 def rank_poses(poses: Poses, protein: Protein) -> list[RankedPose]:
-    """Check every pose and rank: valid poses first, then by score.
+    """Check every pose and rank: valid poses first, then by confidence, or by score without it.
 
-    Properties: ``rank`` (1 is best), ``score`` (what the sampler ranked by, kcal/mol, lower is
+    Properties: ``rank`` (1 is best), ``confidence`` and ``expected_rmsd`` where poses were rated,
+    ``score`` (what the sampler ranked by, kcal/mol, lower is
     better), the sampler's energy terms, ``posebusters_pass`` and ``posebusters_failed`` (names of
     the failed checks).
     """
     mols = [pose_molecule(poses.ligand, coords) for coords in poses.coords]
     verdicts = check_poses(mols, protein, Ligand(poses.ligand.name, _graph(poses.ligand)))
-    order = sorted(range(len(mols)), key=lambda i: (not verdicts[i].passed, poses.scores[i], i))
+    wish = poses.scores if poses.confidence is None else -poses.confidence
+    order = sorted(range(len(mols)), key=lambda i: (not verdicts[i].passed, wish[i], i))
     ranked = []
     for rank, index in enumerate(order, start=1):
         terms = {name: float(values[index]) for name, values in poses.terms.items()}
-        properties: dict[str, object] = {"rank": rank, "score": float(poses.scores[index]), **terms}
+        properties: dict[str, object] = {"rank": rank}
+        if poses.confidence is not None and poses.expected_rmsd is not None:
+            properties["confidence"] = round(float(poses.confidence[index]), 4)
+            properties["expected_rmsd"] = round(float(poses.expected_rmsd[index]), 3)
+        properties |= {"score": float(poses.scores[index]), **terms}
         properties.update(_verdict_properties(verdicts[index]))
         ranked.append(RankedPose(mols[index], properties))
     return ranked

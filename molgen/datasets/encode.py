@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from rdkit import Chem
+from rdkit.Geometry import Point3D
 from scipy.spatial import cKDTree
 
 from molgen.datasets.complex import StoredComplex
@@ -74,6 +75,19 @@ def encode_complex(
     if rebuilt != ligand.smiles:
         raise EncodingRefusedError("ligand_not_representable", f"{ligand.smiles} became {rebuilt}")
     return entry
+
+
+def describe_pose(
+    protein: Protein, ligand: Ligand, coords: np.ndarray, center: np.ndarray
+) -> StoredComplex:
+    """Return what `describe_complex` says of ``ligand`` at ``coords``, (atoms, 3) Å."""
+    mol = Chem.Mol(ligand.mol)
+    mol.RemoveAllConformers()
+    conformer = Chem.Conformer(mol.GetNumAtoms())
+    for atom, point in enumerate(coords.tolist()):
+        conformer.SetAtomPosition(atom, Point3D(*point))
+    mol.AddConformer(conformer)
+    return describe_complex(protein, mol, center)
 
 
 def describe_complex(protein: Protein, mol: Chem.Mol, center: np.ndarray) -> StoredComplex:

@@ -108,18 +108,9 @@ class SidegenSampler:
 
     def _arrays(self, ligand: Ligand, coords: np.ndarray) -> tuple:
         """Return topology of the ligand and target around the pocket's centre."""
-        from rdkit import Chem
-        from rdkit.Geometry import Point3D
+        from molgen.datasets.encode import describe_pose
 
-        from molgen.datasets.encode import describe_complex
-
-        mol = Chem.Mol(ligand.mol)
-        mol.RemoveAllConformers()
-        conformer = Chem.Conformer(mol.GetNumAtoms())
-        for atom, point in enumerate(coords.tolist()):
-            conformer.SetAtomPosition(atom, Point3D(*point))
-        mol.AddConformer(conformer)
-        entry = describe_complex(self.protein, mol, self.center)
+        entry = describe_pose(self.protein, ligand, coords, self.center)
         if self._target is None:
             found = target_of(entry)
             origin = self.center.astype(np.float32)

@@ -18,6 +18,9 @@ class Poses:
         coords: (poses, atoms, 3) float64, Å, heavy atoms.
         scores: (poses,) the value the ranking used, kcal/mol, lower is better.
         terms: named energy terms, each (poses,) kcal/mol.
+        confidence: (poses,) probability that a pose is within 2 Å of the true one, where a model of
+            confidence has rated the poses.
+        expected_rmsd: (poses,) Å, of the same model.
         raw: what a learned sampler drew, before any refinement; not of these poses one by one.
     """
 
@@ -26,6 +29,8 @@ class Poses:
     scores: np.ndarray
     terms: dict[str, np.ndarray] = field(default_factory=dict)
     raw: Poses | None = None
+    confidence: np.ndarray | None = None
+    expected_rmsd: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.coords)
@@ -38,4 +43,6 @@ class Poses:
             self.scores[order],
             {name: values[order] for name, values in self.terms.items()},
             self.raw,
+            None if self.confidence is None else self.confidence[order],
+            None if self.expected_rmsd is None else self.expected_rmsd[order],
         )

@@ -1,0 +1,243 @@
+"""The use case `molgen train confidence`: labelled poses to a model that rates poses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import molgen
+from molgen.api.provenance import code_commit
+from molgen.api.training_folder import (
+    STATE,
+    check_folder,
+    open_folder,
+    progress_bar,
+    write_checkpoint,
+)
+from molgen.config import check, fingerprint, to_dict
+from molgen.datasets.quality_splits import read_split
+from molgen.datasets.splits import PARTS, SplitOptions, split_ids
+from molgen.datasets.store import Store
+from molgen.errors import InputError
+from molgen.report.training_plot import Line
+from molgen.scoring.confidence import ConfidenceModel, save_confidence
+from molgen.search.device import resolve_device
+from molgen.training.confidence import ConfidenceTask, ConfidenceTraining, rate
+from molgen.training.confidence_data import ConfidenceData
+from molgen.training.confidence_metrics import MEASURES, measured
+from molgen.training.loop import fit
+
+_LINES = (
+    Line("val_top1", "top pose within 2 Å"),
+    Line("val_auroc", "AUROC of poses"),
+)
+
+
+@dataclass(frozen=True)
+class TrainConfidenceResult:
+    """What a run made; ``metrics`` are on the held-out complexes: {measure: interval}."""
+
+    folder: Path
+    parameters: int
+    trained_on: int
+    held_out: int
+    epochs: int
+    steps: int
+    best_epoch: int
+    stopped: str
+    metrics: dict[str, Any]
+    seconds: float
+
+
+def smoke(settings: ConfidenceTraining) -> ConfidenceTraining:
+    """Return the settings cut down to seconds: two epochs of a small network."""
+    network = replace(settings.network, width=8, rounds=1)
+    return replace(settings, network=network, loop=replace(settings.loop, epochs=2, warmup=1))
+
+
+def train_confidence(
+    store: str | Path,
+    poses: Sequence[str | Path],
+    out: str | Path,
+    *,
+    settings: ConfidenceTraining | None = None,
+    split: str | Path | None = None,
+    device: str = "auto",
+    command: str = "",
+    resume: bool = False,
+    force: bool = False,
+    progress: bool = False,
+) -> TrainConfidenceResult:
+    """Train a model of pose confidence, calibrate it and write its checkpoint folder.
+
+    Args:
+        store: of `molgen preprocess`, with the complexes that were labelled.
+        poses: outputs of `molgen label poses`.
+        out: folder of the checkpoint; while training it holds the state of the run.
+        settings: of the training.
+        split: folder with val.txt (chooses the epoch, calibrates) and test.txt (measures), ids to
+            hold out; by default a split by clusters of the pocket chains is made.
+        device: "auto", "cpu" or "cuda[:N]".
+        command: the command line, for the model card.
+        resume: go on where an earlier run with the same settings and labels was stopped.
+        force: remove what an earlier run left in ``out``.
+        progress: show a bar on stderr.
+
+    Raises:
+        StoreError: labels or store cannot be read or do not belong together, or the state belongs
+            to another run.
+        InputError: nothing to train on or to validate with.
+        OutputError: ``out`` is not empty and neither ``resume`` nor ``force`` is set.
+        DeviceError: no such device.
+    """
+    import torch
+
+    settings = check(settings or ConfidenceTraining())
+    folder = Path(out)
+    check_folder(folder, resume=resume, force=force)
+    device = resolve_device(device)
+    opened = Store(store)
+    data = ConfidenceData(opened, [Path(one) for one in poses], settings.sampling.found)
+    rows = list(opened.rows.values())
+    seed = settings.seed
+    named = split_ids(rows, SplitOptions("sequence", seed)) if split is None else read_split(split)
+    held = {*named["val"], *named["test"]}
+    named["train"] = sorted({name for name in data.ids if name not in held})
+    parts = {part: data.positions(named[part]) for part in PARTS}
+    if not parts["train"] or not parts["val"]:
+        raise InputError(
+            f"{len(parts['train'])} complexes to train on and {len(parts['val'])} to validate "
+            "with; expected some of both"
+        )
+    torch.manual_seed(seed)
+    model = ConfidenceModel(settings.network)
+    print_ = data.fingerprint()
+    ids = {part: sorted({data.ids[k] for k in places}) for part, places in parts.items()}
+    identity = json.dumps([fingerprint(settings), model.config(), print_, ids])
+    open_folder(folder, resume=resume)
+    task = ConfidenceTask(model.network, data, parts["train"], parts["val"], settings)
+    start, commit = time.perf_counter(), code_commit()
+    with ExitStack() as stack:
+        fitted = fit(
+            task,
+            settings.loop,
+            folder / STATE,
+            seed=seed,
+            fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
+            device=device,
+            resume=resume,
+            report=progress_bar(stack, settings.loop.epochs) if progress else None,
+        )
+    model.to("cpu")
+    known = rate(model.network, data, parts["val"], "cpu")
+    model.calibrate([one.logit for one in known], [one.right for one in known])
+    held_part = "test" if parts["test"] else "val"
+    rated = rate(model.network, data, parts[held_part], "cpu") if parts["test"] else known
+    metrics = measured(rated, *_line(model))
+    domain = _domain(data, parts["train"])
+    facts: dict[str, Any] = {
+        "molgen": molgen.__version__,
+        "code": commit,
+        "command": command,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "settings": to_dict(settings),
+        "labels_sha256": print_,
+        "split_sha256": hashlib.sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest(),
+        "split": f"lists in {Path(split).name}" if split else f"seed {seed}",
+        "trained_on": len(ids["train"]),
+        "poses": int(sum(len(data.poses[k].rmsd) for k in parts["train"])),
+        "held_out": held_part,
+        "held_complexes": len(rated),
+        "device": "CPU" if device == "cpu" else str(torch.cuda.get_device_name(device)),
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "stopped": fitted.stopped,
+        "steps": fitted.steps,
+        "training_seconds": round(fitted.seconds),
+        "metrics": metrics,
+    }
+    write_checkpoint(
+        folder,
+        partial(save_confidence, model=model),
+        fitted.history,
+        _LINES,
+        facts=facts,
+        domain=domain,
+        card=_card(facts, domain),
+    )
+    return TrainConfidenceResult(
+        folder=folder,
+        parameters=facts["parameters"],
+        trained_on=facts["trained_on"],
+        held_out=facts["held_complexes"],
+        epochs=len(fitted.history),
+        steps=fitted.steps,
+        best_epoch=fitted.best_epoch,
+        stopped=fitted.stopped,
+        metrics=metrics,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _line(model: ConfidenceModel) -> tuple[float, float]:
+    return float(model.slope), float(model.offset)
+
+
+def _domain(data: ConfidenceData, train: Sequence[int]) -> dict[str, Any]:
+    sizes = [len(data.ligands[k]) for k in train]
+    elements = np.unique(np.concatenate([data.ligands[k].features[:, 0] for k in train]))
+    return {"ligand_atoms": [min(sizes), max(sizes)], "elements": elements.tolist()}
+
+
+def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
+    rows = [
+        f"| {MEASURES[name]} | {found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f}) |"
+        for name, found in facts["metrics"].items()
+    ]
+    return _CARD.format(
+        **facts
+        | {
+            "settings": json.dumps(facts["settings"], sort_keys=True),
+            "rows": "\n".join(rows),
+            "smallest": domain["ligand_atoms"][0],
+            "largest": domain["ligand_atoms"][1],
+            "best": facts["best_epoch"] + 1,
+        }
+    )
+
+
+_CARD = """# Confidence of poses
+
+Rates the poses of one ligand in one pocket: the probability that each lies within 2 Å of the true
+pose, and its expected RMSD; {parameters:,} parameters. How it works: `docs/ranking.md`.
+
+* Data: {poses} searched poses and native minima of {trained_on} complexes in PDBBind layout. None
+  is in CASF-2016, Astex, PoseBusters or the PDBBind time split by PDB id. SHA-256 over the labels:
+  `{labels_sha256}`.
+* Split by clusters of the pocket chains ({split}), SHA-256 of the lists: `{split_sha256}`. The
+  validation part chose the epoch and the calibration.
+* Code: molgen {molgen}, commit {code}.
+* Command: `{command}`
+* Settings: `{settings}`
+* Training: {device}, {epochs} epochs, {steps} steps, {training_seconds} s; kept: epoch {best};
+  ended by the limit of {stopped}.
+
+Measured on {held_complexes} held-out complexes ({held_out}), 40 searched poses each, with 95 %
+intervals by bootstrap over complexes:
+
+| measure | value |
+|---|---|
+{rows}
+
+Limits: poses of the sampler `search` in a rigid receptor; ligands of {smallest} to {largest} heavy
+atoms. It tells poses of one ligand apart, not binders from others.
+"""

@@ -1,0 +1,157 @@
+"""Confidence of poses: the probability that a pose lies within 2 Å of the true one.
+
+A network rates the poses of one ligand in one pocket (`molgen.scoring.confidence_network`); its
+logit becomes a probability by Platt scaling, fitted on held-out pockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from molgen.checkpoints import load_tensors, save_tensors
+from molgen.config import build, to_dict
+from molgen.errors import MolgenError, StoreError
+from molgen.graphs.pose_graph import ligand_of, target_of
+from molgen.scoring.confidence_network import (
+    ConfidenceConfig,
+    ConfidenceNetwork,
+    PoseSet,
+    pose_set,
+)
+from molgen.scoring.pose_features import pose_features
+from molgen.structure import Poses, Protein
+
+KIND = "confidence"
+FORMAT = 1
+RATED = 40
+"""Poses that are rated together: as many as in training."""
+
+
+class Rating(NamedTuple):
+    """What the model says of poses.
+
+    Attributes:
+        confidence: probability of RMSD ≤ 2 Å.
+        rmsd: expected RMSD, Å.
+    """
+
+    confidence: Float[Tensor, " poses"]
+    rmsd: Float[Tensor, " poses"]
+
+
+class ConfidenceModel(nn.Module):
+    """The network with its calibration, which is none until `calibrate`."""
+
+    slope: Tensor
+    offset: Tensor
+
+    def __init__(self, config: ConfidenceConfig | None = None) -> None:
+        super().__init__()
+        self.network = ConfidenceNetwork(config)
+        self.register_buffer("slope", torch.ones(()))
+        self.register_buffer("offset", torch.zeros(()))
+
+    def forward(self, poses: PoseSet) -> Rating:
+        """Return calibrated probability and expected RMSD of every pose."""
+        found = self.network(poses)
+        return Rating(torch.sigmoid(self.slope * found.logit + self.offset), found.rmsd)
+
+    def calibrate(self, logits: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> None:
+        """Fit slope and offset of the logit on the poses of held-out complexes.
+
+        Platt, *Probabilistic outputs for support vector machines*, 1999; every complex counts the
+        same.
+        """
+        weight = np.concatenate([np.full(len(one), 1.0 / len(one)) for one in logits])
+        x = torch.from_numpy(np.concatenate(logits)).double()
+        y = torch.from_numpy(np.concatenate(right)).double()
+        w = torch.from_numpy(weight / weight.sum())
+        line = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+        optimizer = torch.optim.LBFGS([line], max_iter=100, line_search_fn="strong_wolfe")
+
+        def loss() -> Tensor:
+            optimizer.zero_grad()
+            value = nn.functional.binary_cross_entropy_with_logits(
+                line[0] * x + line[1], y, weight=w, reduction="sum"
+            )
+            value.backward()
+            return value
+
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
+        self.slope.fill_(float(line[0].detach()))
+        self.offset.fill_(float(line[1].detach()))
+
+    def config(self) -> dict[str, Any]:
+        """Return the content of config.json, all options spelled out."""
+        return {
+            "format": FORMAT,
+            "kind": KIND,
+            "name": "confidence",
+            "options": {"network": to_dict(self.network.config)},
+        }
+
+
+def save_confidence(folder: Path, model: ConfidenceModel) -> None:
+    """Write model.safetensors, config.json and SHA256SUMS into ``folder``."""
+    state = model.state_dict()
+    arrays = {name: value.detach().cpu().contiguous().numpy() for name, value in state.items()}
+    save_tensors(folder, model.config(), arrays)
+
+
+def load_confidence(name: str) -> ConfidenceModel:
+    """Return the model of a checkpoint (a shipped name or a folder), on the CPU.
+
+    Raises:
+        StoreError: no such checkpoint, damaged, of another kind, or it does not fit its config.
+    """
+    config, tensors = load_tensors(name, kind=KIND)
+    try:
+        model = ConfidenceModel(build(ConfidenceConfig, config["options"]["network"], "network"))
+        state = {key: torch.from_numpy(np.array(value)) for key, value in tensors.items()}
+        model.load_state_dict(state, strict=True)
+    except (KeyError, TypeError, RuntimeError, MolgenError) as error:
+        text = " ".join(str(error).split())
+        raise StoreError(f"{name}: checkpoint does not fit this molgen ({text})") from None
+    return model.eval()
+
+
+class ConfidenceScorer:
+    """A checkpoint and a receptor, ready to rate the poses of ligands.
+
+    Args:
+        protein: the whole receptor.
+        checkpoint: name of a shipped one, or a folder.
+
+    Raises:
+        StoreError: no such checkpoint, damaged, or of another kind.
+    """
+
+    def __init__(self, protein: Protein, checkpoint: str) -> None:
+        self.protein = protein
+        self.model = load_confidence(checkpoint)
+
+    def rate(self, poses: Poses) -> Poses:
+        """Return the poses with their confidence, the most confident first."""
+        from molgen.datasets.encode import describe_pose
+
+        if not len(poses):
+            return poses
+        reach = self.model.network.config.cutoff
+        points = poses.coords.reshape(-1, 3)
+        near = self.protein.select(self.protein.near(points, reach + 2.0))
+        entry = describe_pose(near, poses.ligand, poses.coords[0], points.mean(0))
+        features = pose_features(poses.coords, poses.terms)
+        given = pose_set(poses.coords, ligand_of(entry), target_of(entry), features, reach)
+        with torch.inference_mode():
+            said = self.model(given)
+        confidence = said.confidence.double().numpy()
+        rated = replace(poses, confidence=confidence, expected_rmsd=said.rmsd.double().numpy())
+        return rated.take(np.lexsort((poses.scores, -confidence)))

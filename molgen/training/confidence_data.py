@@ -1,0 +1,186 @@
+"""Labelled poses of known complexes for the training of pose confidence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from torch import Tensor
+
+from molgen.config import limited
+from molgen.datasets.store import Store
+from molgen.errors import InputError, StoreError
+from molgen.graphs.pose_graph import LigandTopology, Target, ligand_of, target_of
+from molgen.scoring.confidence_network import PoseSet, pose_set
+from molgen.scoring.pose_features import TERMS, pose_features
+
+NEAR_NATIVE = 2.0
+"""Å RMSD up to which a pose counts as right."""
+
+
+@dataclass(frozen=True)
+class ConfidenceSampling:
+    """How batches are drawn.
+
+    Attributes:
+        complexes: in a batch.
+        poses: of a complex in a batch; half of them near-native where there are as many.
+        found: best poses of the search that count, as many as users ask for.
+        natives: whether minima that start at the crystal pose are trained on.
+        receptor: Å, Gaussian noise on the receptor's atoms.
+    """
+
+    complexes: int = limited(4, min=1)
+    poses: int = limited(24, min=2)
+    found: int = limited(40, min=2)
+    natives: bool = True
+    receptor: float = limited(0.1, min=0.0)
+
+
+@dataclass(frozen=True)
+class LabelledPoses:
+    """The poses of one complex.
+
+    Attributes:
+        coords: (poses, atoms, 3) float32 Å.
+        rmsd: (poses,) Å, symmetry-corrected, in place.
+        is_native: (poses,) those that start at the crystal pose.
+        features: (poses, columns) of `molgen.scoring.pose_features`.
+        energy: (poses,) kcal/mol, the score of the search.
+    """
+
+    coords: np.ndarray
+    rmsd: np.ndarray
+    is_native: np.ndarray
+    features: np.ndarray
+    energy: np.ndarray
+
+
+class RatedPoses:
+    """Poses of some complexes and their RMSDs.
+
+    Attributes:
+        poses: of each complex.
+        rmsd: Å, of each complex's poses.
+    """
+
+    def __init__(self, poses: list[PoseSet], rmsd: list[Float[Tensor, " poses"]]) -> None:
+        # a plain class: Fabric would take a dataclass apart and refuses a frozen one
+        self.poses, self.rmsd = poses, rmsd
+
+    def to(self, device: torch.device | str) -> RatedPoses:
+        """Return the batch on ``device``."""
+        return RatedPoses([p.to(device) for p in self.poses], [r.to(device) for r in self.rmsd])
+
+
+class ConfidenceData:
+    """Complexes of a store that have labelled poses, as one list in memory.
+
+    Args:
+        store: of `molgen preprocess`.
+        folders: outputs of `molgen label poses`; poses of one complex in several are joined.
+        found: best poses of the search that count.
+
+    Attributes:
+        ids: of the complexes.
+
+    Raises:
+        InputError: no labelled complex of the store.
+        StoreError: labels that cannot be read, or of another ligand.
+    """
+
+    def __init__(self, store: Store, folders: Sequence[Path], found: int) -> None:
+        self.ids: list[str] = []
+        self.poses: list[LabelledPoses] = []
+        self.ligands: list[LigandTopology] = []
+        self.targets: list[Target] = []
+        sums = hashlib.sha256()
+        for entry in store:
+            files = [folder / "entries" / f"{entry.id}.safetensors" for folder in folders]
+            files = [file for file in files if file.is_file()]
+            if not files:
+                continue
+            for file in files:
+                labelled = read_labels(file, found)
+                if labelled.coords.shape[1] != entry.num_ligand_atoms:
+                    raise StoreError(
+                        f"{file}: {labelled.coords.shape[1]} atoms, the store's ligand has "
+                        f"{entry.num_ligand_atoms}: labels of another collection"
+                    )
+                sums.update(f"{entry.id}:".encode() + file.read_bytes())
+                self.ids.append(entry.id)
+                self.poses.append(labelled)
+                self.ligands.append(ligand_of(entry))
+                self.targets.append(target_of(entry))
+        self._print = sums.hexdigest()
+        if not self.ids:
+            raise InputError("no complex of the store has labelled poses in the folders given")
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 over all labels."""
+        return self._print
+
+    def positions(self, ids: Sequence[str]) -> list[int]:
+        """Return the places of the complexes named."""
+        named = set(ids)
+        return [k for k, name in enumerate(self.ids) if name in named]
+
+    def whole(self, position: int, reach: float) -> tuple[PoseSet, LabelledPoses]:
+        """Return the poses that the search found for a complex, best energy first."""
+        labelled = self.poses[position]
+        kept = np.flatnonzero(~labelled.is_native)
+        chosen = LabelledPoses(*(values[kept] for values in vars(labelled).values()))
+        return self._set(position, kept, reach), chosen
+
+    def draw(
+        self, position: int, sampling: ConfidenceSampling, reach: float, rng: np.random.Generator
+    ) -> tuple[PoseSet, Float[Tensor, " poses"]]:
+        """Return some poses of a complex, and their RMSDs."""
+        labelled = self.poses[position]
+        allowed = np.ones(len(labelled.rmsd), bool) if sampling.natives else ~labelled.is_native
+        near = rng.permutation(np.flatnonzero(allowed & (labelled.rmsd <= NEAR_NATIVE)))
+        far = rng.permutation(np.flatnonzero(allowed & (labelled.rmsd > NEAR_NATIVE)))
+        half = sampling.poses // 2
+        few = min(len(near), max(half, sampling.poses - len(far)))
+        rows = np.concatenate([near[:few], far[: sampling.poses - few]])
+        poses = self._set(position, rows, reach)
+        noise = rng.normal(0.0, sampling.receptor, poses.target.shape).astype(np.float32)
+        moved = poses._replace(target=poses.target + torch.from_numpy(noise))
+        return moved, torch.from_numpy(labelled.rmsd[rows])
+
+    def _set(self, position: int, rows: np.ndarray, reach: float) -> PoseSet:
+        labelled = self.poses[position]
+        return pose_set(
+            labelled.coords[rows], self.ligands[position], self.targets[position],
+            labelled.features[rows], reach,
+        )  # fmt: skip
+
+
+def read_labels(path: Path, found: int) -> LabelledPoses:
+    """Return the labelled poses of a file of `molgen label poses`.
+
+    Args:
+        found: best poses of the search that are kept, beside the native minima.
+
+    Raises:
+        StoreError: unreadable, or made before energies were stored.
+    """
+    try:
+        arrays = load_file(str(path))
+        native = arrays["is_native"].astype(bool)
+        kept = np.concatenate([np.flatnonzero(~native)[:found], np.flatnonzero(native)])
+        coords, rmsd = arrays["coords"][kept], arrays["rmsd"][kept]
+        terms = dict(zip(TERMS, arrays["terms"][kept].T, strict=True))
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise StoreError(f"{path}: no labelled poses with energies ({error})") from None
+    native = native[kept]
+    energy = terms["receptor"] + terms["contacts"] + terms["internal"] + terms["strain"]
+    features = pose_features(coords, terms, ~native)
+    return LabelledPoses(coords, rmsd, native, features, energy)

@@ -1,0 +1,74 @@
+"""Rank the same searched poses by energy and by confidence.
+
+    python workflows/ranking/evaluate.py --set NAME=STORE:LABELS ... [--model M] [--rows FILE]
+
+STORE is made by `molgen preprocess`, LABELS by `molgen label poses`; benchmarks must not have been
+trained on. Intervals: 1,000 draws of the complexes with replacement; the difference of the two
+rankings has its own. ``--rows`` writes a line for every complex.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+
+from molgen.datasets.store import Store
+from molgen.io import atomic_write
+from molgen.scoring.confidence import load_confidence
+from molgen.training.confidence import Rated, rate
+from molgen.training.confidence_data import ConfidenceData
+from molgen.training.confidence_metrics import MEASURES, measured, probability
+
+FOUND = 40
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--set", action="append", required=True, metavar="NAME=STORE:LABELS")
+    parser.add_argument("--model", default="confidence-1", metavar="CHECKPOINT")
+    parser.add_argument("--rows", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    model = load_confidence(options.model)
+    line = float(model.slope), float(model.offset)
+    sets: dict[str, list[Rated]] = {}
+    for text in options.set:
+        name, _, places = text.partition("=")
+        store, _, labels = places.partition(":")
+        data = ConfidenceData(Store(store), [Path(labels)], FOUND)
+        sets[name] = rate(model.network, data, range(len(data.ids)), "cpu")
+    everything = [one for rated in sets.values() for one in rated]
+    tables = {f"{name} ({len(rated)})": measured(rated, *line) for name, rated in sets.items()}
+    if len(sets) > 1:
+        tables[f"all ({len(everything)})"] = measured(everything, *line)
+    print("| measure | " + " | ".join(tables) + " |")
+    print("|---" * (len(tables) + 1) + "|")
+    for name, title in MEASURES.items():
+        cells = [
+            f"{found[name]['value']:.3f} ({found[name]['low']:.3f}–{found[name]['high']:.3f})"
+            for found in tables.values()
+        ]
+        print(f"| {title} | " + " | ".join(cells) + " |")
+    if options.rows:
+        write_rows(options.rows, sets, line)
+
+
+def write_rows(path: Path, sets: dict[str, list[Rated]], line: tuple[float, float]) -> None:
+    """Write what each ranking takes of every complex."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ("set", "id", "poses", "best_rmsd", "energy_rmsd", "confidence_rmsd", "confidence")
+        )
+        for name, rated in sets.items():
+            for one in rated:
+                top = int(one.logit.argmax())
+                distances = (one.rmsd.min(), one.rmsd[one.energy.argmin()], one.rmsd[top])
+                chance = probability(one.logit[top : top + 1], *line)[0]
+                writer.writerow(
+                    (name, one.id, len(one.rmsd), *(f"{d:.3f}" for d in distances), f"{chance:.4f}")
+                )
+
+
+if __name__ == "__main__":
+    main()
