@@ -385,4 +385,5 @@ def confidence(
             f"{result.held_out} held-out complexes:"
         )
         for name, value in result.metrics.items():
-            click.echo(f"{value['value']:8.3f}  {name}")
+            shown = "       –" if value["value"] is None else f"{value['value']:8.3f}"
+            click.echo(f"{shown}  {name}")

@@ -242,8 +242,9 @@ def _one_ligand(
             with quiet_rdkit():
                 wanted = max(config.num_poses, RATED) if rater else config.num_poses
                 poses = sampler.sample(row.ligand, wanted, config.seed)
-                if rater:
-                    poses = rater.rate(poses).take(np.arange(min(len(poses), config.num_poses)))
+                if rater and rater.knows(poses):
+                    poses = rater.rate(poses)
+                poses = poses.take(np.arange(min(len(poses), config.num_poses)))
                 ranked = rank_poses(poses, target.receptor)
                 if config.keep_raw and poses.raw is not None:
                     raw = rank_poses(poses.raw, target.receptor)

@@ -16,6 +16,7 @@ import numpy as np
 
 import molgen
 from molgen.api.provenance import code_commit
+from molgen.api.tables import json_ready
 from molgen.api.training_folder import (
     STATE,
     check_folder,
@@ -142,7 +143,7 @@ def train_confidence(
     model.calibrate([one.logit for one in known], [one.right for one in known])
     held_part = "test" if parts["test"] else "val"
     rated = rate(model.network, data, parts[held_part], "cpu") if parts["test"] else known
-    metrics = measured(rated, *_line(model))
+    metrics = json_ready(measured(rated, *_line(model)))
     domain = _domain(data, parts["train"])
     facts: dict[str, Any] = {
         "molgen": molgen.__version__,
@@ -199,10 +200,7 @@ def _domain(data: ConfidenceData, train: Sequence[int]) -> dict[str, Any]:
 
 
 def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
-    rows = [
-        f"| {MEASURES[name]} | {found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f}) |"
-        for name, found in facts["metrics"].items()
-    ]
+    rows = [f"| {MEASURES[name]} | {_cell(found)} |" for name, found in facts["metrics"].items()]
     return _CARD.format(
         **facts
         | {
@@ -213,6 +211,12 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
             "best": facts["best_epoch"] + 1,
         }
     )
+
+
+def _cell(found: dict[str, float | None]) -> str:
+    if any(number is None for number in found.values()):
+        return "–"
+    return "{value:.3f} ({low:.3f} to {high:.3f})".format(**found)
 
 
 _CARD = """# Confidence of poses

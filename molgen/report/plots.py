@@ -46,7 +46,7 @@ def cumulative_rmsd(path: Path, runs: Mapping[str, Sequence[Outcome]], limit: fl
             axes.step(x, y, style, where="post", color=colour, label=f"{label} {name}", lw=1.9)
     axes.axvline(2.0, color="#8592a1", lw=1, ls=":")
     axes.set(xlim=(0, limit), ylim=(0, 100), xlabel="RMSD / Å", ylabel="entries within / %")
-    axes.set_title("Distance to the reference pose", loc="left", fontweight="semibold")
+    axes.set_title("Distance to the reference pose", loc="left", fontweight="bold")
     axes.legend(loc="lower right", fontsize=9, frameon=False)
     _save(figure, path)
 
@@ -111,7 +111,7 @@ def _finish_bars(axes: Any, title: str, runs: int) -> None:
     axes.set(ylim=(0, 108), ylabel="entries / %")
     axes.set_yticks(range(0, 101, 20))
     axes.grid(axis="x", visible=False)
-    axes.set_title(title, loc="left", fontweight="semibold")
+    axes.set_title(title, loc="left", fontweight="bold")
     if runs > 1:
         axes.legend(
             loc="upper center",

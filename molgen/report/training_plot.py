@@ -34,7 +34,7 @@ def training_curves(
         values = [_number(row.get(key)) for row in history]
         right.plot(epochs, values, color=colour, lw=1.9, marker="o", ms=2.5, label=name)
     right.set_ylabel(label)
-    axes.set_title("Training", loc="left", fontweight="semibold")
+    axes.set_title("Training", loc="left", fontweight="bold")
     handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
     right.legend(handles=handles, loc="lower right", fontsize=9, frameon=False)
     _save(figure, path)

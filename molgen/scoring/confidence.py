@@ -26,7 +26,7 @@ from molgen.scoring.confidence_network import (
     PoseSet,
     pose_set,
 )
-from molgen.scoring.pose_features import pose_features
+from molgen.scoring.pose_features import TERMS, pose_features
 from molgen.structure import Poses, Protein
 
 KIND = "confidence"
@@ -137,6 +137,10 @@ class ConfidenceScorer:
     def __init__(self, protein: Protein, checkpoint: str) -> None:
         self.protein = protein
         self.model = load_confidence(checkpoint)
+
+    def knows(self, poses: Poses) -> bool:
+        """Tell whether the poses carry the energies that the model was trained with."""
+        return all(name in poses.terms for name in TERMS)
 
     def rate(self, poses: Poses) -> Poses:
         """Return the poses with their confidence, the most confident first."""

@@ -50,7 +50,8 @@ def measured(rated: Sequence[Rated], slope: float, offset: float) -> dict[str, d
     ]
     table = {}
     for name in MEASURES:
-        low, high = np.nanpercentile([draw[name] for draw in draws], [2.5, 97.5])
+        known = [draw[name] for draw in draws if np.isfinite(draw[name])]
+        low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
         table[name] = {"value": value[name], "low": float(low), "high": float(high)}
     return table
 

@@ -1,0 +1,93 @@
+"""`molgen train confidence` on labelled poses of two public complexes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from safetensors.numpy import load_file, save_file
+
+from molgen.api.label import LabelConfig, label_poses
+from molgen.api.preprocess import preprocess
+from molgen.cli.main import cli
+from molgen.errors import StoreError
+from molgen.scoring.confidence import load_confidence
+from molgen.scoring.pose_features import TERMS
+from molgen.search.settings import SearchSettings
+from molgen.training.confidence_data import ConfidenceData, ConfidenceSampling, read_labels
+
+COMPLEXES = Path(__file__).resolve().parents[2] / "workflows/test/complexes"
+QUICK = SearchSettings(conformers=2, num_starts=64, num_chains=16, rounds=1, steps=4)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("confidence")
+    preprocess(COMPLEXES, place / "store", workers=1)
+    settings = LabelConfig(num_poses=12, native_poses=2, search=QUICK)
+    assert label_poses(COMPLEXES, place / "poses", settings) == {"ok": 2, "failed": 0}
+    (place / "split").mkdir()
+    (place / "split" / "val.txt").write_text("6XG5_TOP\n")
+    return place
+
+
+def train(folder, *arguments):
+    given = [folder / "store", "--poses", folder / "poses", "--split", folder / "split", "--smoke"]
+    return CliRunner().invoke(
+        cli, ["train", "confidence", *map(str, [*given, *arguments, "--device", "cpu"])]
+    )
+
+
+def test_labels_to_a_checkpoint_that_rates(folder, tmp_path):
+    result = train(folder, "--out", tmp_path / "model", "--json")
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert printed["trained_on"] == 1 and printed["held_out"] == 1 and printed["epochs"] == 2
+    assert set(printed["metrics"]) >= {"top1", "top1_energy", "auroc", "ece"}
+    model = load_confidence(str(tmp_path / "model"))
+    assert model.network.config.width == 8
+    card = (tmp_path / "model/MODEL_CARD.md").read_text()
+    assert "of 1 complexes" in card and "train confidence" in card
+    domain = json.loads((tmp_path / "model/domain.json").read_text())
+    assert domain["ligand_atoms"][0] == domain["ligand_atoms"][1]
+    again = train(folder, "--out", tmp_path / "again", "--quiet")
+    assert again.exit_code == 0, again.output
+    sums = [(tmp_path / name / "SHA256SUMS").read_text() for name in ("model", "again")]
+    assert sums[0] == sums[1]  # the same seed, the same weights
+
+
+def test_poses_are_drawn_from_both_sides(folder):
+    from molgen.datasets.store import Store
+
+    data = ConfidenceData(Store(folder / "store"), [folder / "poses"], 40)
+    assert sorted(data.ids) == ["6XG5_TOP", "7N03_ZRP"]
+    rng = np.random.default_rng(0)
+    sampling = ConfidenceSampling(poses=8)
+    for position in range(2):
+        rmsd = data.poses[position].rmsd
+        poses, drawn = data.draw(position, sampling, 7.0, rng)
+        near = int((rmsd <= 2.0).sum())
+        assert len(drawn) == len(poses.coords) == min(8, len(rmsd))
+        assert int((drawn <= 2.0).sum()) == min(near, max(4, 8 - int((rmsd > 2.0).sum())))
+        whole, labelled = data.whole(position, 7.0)
+        assert not labelled.is_native.any() and np.all(np.diff(labelled.energy) >= -1e-4)
+        assert len(whole.coords) == len(labelled.rmsd)
+
+
+def test_labels_that_do_not_fit_are_refused(folder, tmp_path):
+    from molgen.datasets.store import Store
+
+    shutil.copytree(folder / "poses", tmp_path / "poses")
+    path = tmp_path / "poses/entries/6XG5_TOP.safetensors"
+    arrays = load_file(str(path))
+    assert arrays["terms"].shape == (len(arrays["rmsd"]), len(TERMS))
+    save_file({k: v[:, 1:] if k == "coords" else v for k, v in arrays.items()}, str(path))
+    with pytest.raises(StoreError, match="labels of another collection"):
+        ConfidenceData(Store(folder / "store"), [tmp_path / "poses"], 40)
+    save_file({k: v for k, v in arrays.items() if k != "terms"}, str(path))
+    with pytest.raises(StoreError, match="no labelled poses with energies"):
+        read_labels(path, 40)

@@ -1,0 +1,155 @@
+"""Confidence of poses: invariant, calibrated, and kept by its checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from molgen.errors import StoreError
+from molgen.graphs.pose_graph import ligand_of, target_of
+from molgen.io import read_ligand, read_protein
+from molgen.scoring.confidence import (
+    ConfidenceModel,
+    ConfidenceScorer,
+    load_confidence,
+    save_confidence,
+)
+from molgen.scoring.confidence_network import ConfidenceConfig, ConfidenceNetwork, pose_set
+from molgen.scoring.pose_features import FEATURES, TERMS, pose_features
+from molgen.structure import Poses
+from molgen.training.confidence import auroc
+from molgen.training.confidence_metrics import calibration_error, probability
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "data/examples"
+CUTOFF = ConfidenceConfig().cutoff
+
+
+@pytest.fixture(scope="module")
+def complex_():
+    from molgen.datasets.encode import describe_pose
+
+    protein, ligand = read_protein(EXAMPLES / "6xg5.cif"), read_ligand(EXAMPLES / "6xg5_TOP.sdf")
+    near = protein.select(protein.near(ligand.coords, 10.0))
+    return describe_pose(near, ligand, ligand.coords, ligand.coords.mean(0)), near, ligand
+
+
+@pytest.fixture(scope="module")
+def shaken(complex_):
+    """Five poses: the crystal's and moved ones, with energies."""
+    coords = np.asarray(complex_[2].coords, dtype=np.float64)
+    rng = np.random.default_rng(0)
+    moved = [coords + rng.normal(0.0, size, 3) for size in (0.0, 0.3, 1.0, 2.0, 3.0)]
+    terms = {name: rng.normal(-5.0, 1.0, 5) for name in TERMS}
+    return np.array(moved), terms
+
+
+def said(network, complex_, coords, terms, turn=None):
+    target, ligand = target_of(complex_[0]), ligand_of(complex_[0])
+    given = pose_set(coords, ligand, target, pose_features(coords, terms), CUTOFF)
+    if turn is not None:
+        given = given._replace(
+            coords=given.coords @ turn.T + 5.0,
+            target=given.target @ turn.T + 5.0,
+            target_side=given.target_side @ turn.T,
+        )
+    with torch.no_grad():
+        return network.eval()(given)
+
+
+def test_turning_the_whole_input_changes_nothing_moving_the_pose_does(complex_, shaken):
+    torch.manual_seed(0)
+    network = ConfidenceNetwork()
+    turn, _ = torch.linalg.qr(torch.randn(3, 3))
+    turn = turn * torch.linalg.det(turn)
+    plain, turned = said(network, complex_, *shaken), said(network, complex_, *shaken, turn)
+    torch.testing.assert_close(plain.logit, turned.logit, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(plain.rmsd, turned.rmsd, atol=1e-4, rtol=1e-4)
+    assert plain.logit.std() > 1e-3  # alive: poses are told apart
+
+
+def test_the_order_of_the_poses_does_not_matter(complex_, shaken):
+    torch.manual_seed(1)
+    network, (coords, terms) = ConfidenceNetwork(), shaken
+    order = [3, 0, 4, 2, 1]
+    plain = said(network, complex_, coords, terms)
+    mixed = said(network, complex_, coords[order], {k: v[order] for k, v in terms.items()})
+    torch.testing.assert_close(plain.logit[order], mixed.logit, atol=1e-5, rtol=1e-5)
+
+
+def test_contacts_are_heard(complex_, shaken):
+    """The same energies and poses without a receptor give other ratings."""
+    torch.manual_seed(2)
+    network, (coords, terms) = ConfidenceNetwork(), shaken
+    target, ligand = target_of(complex_[0]), ligand_of(complex_[0])
+    given = pose_set(coords, ligand, target, pose_features(coords, terms), CUTOFF)
+    with torch.no_grad():
+        near = network.eval()(given).logit
+        far = network(given._replace(target=given.target + 100.0)).logit
+    assert (near - far).abs().max() > 1e-3
+
+
+def test_features_by_hand():
+    coords = np.zeros((3, 1, 3))
+    coords[1, 0, 0], coords[2, 0, 0] = 1.0, 9.0
+    terms = {name: np.zeros(3) for name in TERMS} | {"receptor": np.array([-4.0, -4.0, -1.0])}
+    found = dict(zip(FEATURES, pose_features(coords, terms).T, strict=True))
+    np.testing.assert_allclose(found["above_best"], [0.0, 0.0, 1.5])
+    np.testing.assert_allclose(found["rank"], [0.0, 0.0, 0.1])
+    weight = np.exp(-3.0 / 1.5)
+    np.testing.assert_allclose(
+        found["agreement"], np.array([2.0, 2.0, weight]) / (2.0 + weight), rtol=1e-6
+    )
+    # a pose that starts at the known one is judged among the others and does not count
+    apart = pose_features(coords, terms, np.array([True, False, True]))
+    best = dict(zip(FEATURES, apart.T, strict=True))["agreement"]
+    np.testing.assert_allclose(best[:2], 1.0 / (1.0 + weight), rtol=1e-6)
+
+
+def test_calibration_finds_the_line_that_made_the_outcomes():
+    rng = np.random.default_rng(0)
+    logits = [rng.normal(0.0, 2.0, 40) for _ in range(400)]
+    right = [rng.random(40) < probability(one, 0.5, -1.0) for one in logits]
+    model = ConfidenceModel()
+    model.calibrate(logits, right)
+    assert float(model.slope) == pytest.approx(0.5, abs=0.03)
+    assert float(model.offset) == pytest.approx(-1.0, abs=0.06)
+
+
+def test_measures_by_hand():
+    # pairs: (0.9 > 0.1), (0.9 > 0.5), (0.4 > 0.1), (0.4 < 0.5): 3 of 4
+    assert auroc(np.array([0.9, 0.1, 0.4, 0.5]), np.array([1, 0, 1, 0], bool)) == 0.75
+    chance, right = np.array([0.95, 0.95, 0.15, 0.15]), np.array([1, 0, 0, 0], bool)
+    assert calibration_error(chance, right) == pytest.approx(0.5 * 0.45 + 0.5 * 0.15)
+
+
+def test_a_checkpoint_gives_the_same_answers_and_a_damaged_one_none(tmp_path, complex_, shaken):
+    torch.manual_seed(3)
+    model = ConfidenceModel(ConfidenceConfig(width=16)).eval()
+    model.slope.fill_(0.7)
+    save_confidence(tmp_path, model)
+    again = load_confidence(str(tmp_path))
+    a, b = (said(one, complex_, *shaken) for one in (model, again))
+    assert torch.equal(a.confidence, b.confidence) and again.config() == model.config()
+    weights = tmp_path / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(StoreError, match="SHA256SUMS"):
+        load_confidence(str(tmp_path))
+
+
+def test_poses_are_rated_in_their_receptor(tmp_path, complex_, shaken):
+    torch.manual_seed(4)
+    save_confidence(tmp_path, ConfidenceModel().eval())
+    _, protein, ligand = complex_
+    coords, terms = shaken
+    poses = Poses(ligand, coords, np.arange(5.0), terms)
+    rated = ConfidenceScorer(protein, str(tmp_path)).rate(poses)
+    assert np.all(np.diff(rated.confidence) <= 0) and len(rated) == 5
+    assert sorted(rated.scores) == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert np.all((rated.confidence > 0) & (rated.confidence < 1) & (rated.expected_rmsd > 0))
+    first = int(rated.scores[0])
+    np.testing.assert_array_equal(rated.coords[0], coords[first])
