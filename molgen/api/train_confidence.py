@@ -43,6 +43,9 @@ _LINES = (
 )
 
 
+_INTERVAL = ("value", "low", "high")
+
+
 @dataclass(frozen=True)
 class TrainConfidenceResult:
     """What a run made; ``metrics`` are on the held-out complexes: {measure: interval}."""
@@ -214,9 +217,8 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
 
 
 def _cell(found: dict[str, float | None]) -> str:
-    if any(number is None for number in found.values()):
-        return "–"
-    return "{value:.3f} ({low:.3f} to {high:.3f})".format(**found)
+    value, low, high = ("–" if found[k] is None else f"{found[k]:.3f}" for k in _INTERVAL)
+    return f"{value} ({low} to {high})"
 
 
 _CARD = """# Confidence of poses
