@@ -9,7 +9,7 @@ import traceback
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -39,12 +39,15 @@ from molgen.io import LigandRow, unique_name, write_sdf
 from molgen.io.ligand_file import MAX_TESTED_ATOMS
 from molgen.io.rdkit_log import quiet_rdkit
 from molgen.io.sdf import sdf_record
-from molgen.scoring.confidence import RATED, ConfidenceScorer
+from molgen.scoring.pose_features import RATED
 from molgen.scoring.validity import posebusters_version
 from molgen.search.device import resolve_device
 from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
 from molgen.search.settings import SearchSettings, SidegenSettings, VinaSettings
 from molgen.structure import Pocket
+
+if TYPE_CHECKING:
+    from molgen.scoring.confidence import ConfidenceScorer
 
 _TOOLKIT_ERRORS = (RuntimeError, ValueError, ArithmeticError)
 """What chemistry libraries raise on odd molecules."""
@@ -212,6 +215,8 @@ def _rater(config: GenerateConfig, target: Target) -> ConfidenceScorer | None:
         raise ConfigError(f"rank: confidence does not go with {option}: {unknown}")
     if config.rank == "energy" or unknown:
         return None
+    from molgen.scoring.confidence import ConfidenceScorer  # torch: not where energy ranks
+
     return ConfidenceScorer(target.receptor, config.confidence)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,12 +27,12 @@ from molgen.scoring.confidence_network import (
     pose_set,
 )
 from molgen.scoring.pose_features import TERMS, pose_features
-from molgen.structure import Poses, Protein
+
+if TYPE_CHECKING:
+    from molgen.structure import Poses, Protein
 
 KIND = "confidence"
 FORMAT = 1
-RATED = 40
-"""Poses that are rated together: as many as in training."""
 
 
 class Rating(NamedTuple):

@@ -19,6 +19,9 @@ FEATURES = (
     "agreement", "rank", "size",
 )  # fmt: skip
 
+RATED = 40
+"""Poses of a ligand that are rated together."""
+
 TEMPERATURE = 1.5
 """kcal/mol; of the weights by which poses agree."""
 NEAR = 2.0

@@ -19,7 +19,7 @@ from molgen.datasets.store import Store
 from molgen.errors import InputError, StoreError
 from molgen.graphs.pose_graph import LigandTopology, Target, ligand_of, target_of
 from molgen.scoring.confidence_network import PoseSet, pose_set
-from molgen.scoring.pose_features import TERMS, pose_features
+from molgen.scoring.pose_features import RATED, TERMS, pose_features
 
 NEAR_NATIVE = 2.0
 """Å RMSD up to which a pose counts as right."""
@@ -39,7 +39,7 @@ class ConfidenceSampling:
 
     complexes: int = limited(4, min=1)
     poses: int = limited(24, min=2)
-    found: int = limited(40, min=2)
+    found: int = limited(RATED, min=2)
     natives: bool = True
     receptor: float = limited(0.1, min=0.0)
 

@@ -38,9 +38,11 @@ WITHOUT = {
     "molgen.api.train_quality": {"rdkit", "Bio", "gemmi", "openmm", "mdtraj", "posebusters"},
     "molgen.api.train_energies": {"rdkit", "Bio", "gemmi", "openmm", "mdtraj", "posebusters"},
     "molgen.api.train_sidegen": {"rdkit", "Bio", "gemmi", "openmm", "mdtraj", "posebusters"},
+    "molgen.api.train_confidence": {"rdkit", "Bio", "gemmi", "openmm", "mdtraj", "posebusters"},
     # Reading a structure should not cost the two seconds that torch takes to load.
     "molgen.structure": {"torch", "torch_geometric", "e3nn"},
     "molgen.io": {"torch", "torch_geometric", "e3nn"},
+    "molgen.api.generate": {"torch", "torch_geometric", "e3nn"},
     # Mathematics knows no chemistry.
     "molgen.geometry": {"rdkit", "Bio", "gemmi", "openmm", "mdtraj", "posebusters"},
     "molgen.errors": {"numpy", "torch", "rdkit"},

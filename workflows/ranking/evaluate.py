@@ -16,11 +16,10 @@ from pathlib import Path
 from molgen.datasets.store import Store
 from molgen.io import atomic_write
 from molgen.scoring.confidence import load_confidence
+from molgen.scoring.pose_features import RATED
 from molgen.training.confidence import Rated, rate
 from molgen.training.confidence_data import ConfidenceData
 from molgen.training.confidence_metrics import MEASURES, measured, probability
-
-FOUND = 40
 
 
 def main() -> None:
@@ -35,7 +34,7 @@ def main() -> None:
     for text in options.set:
         name, _, places = text.partition("=")
         store, _, labels = places.partition(":")
-        data = ConfidenceData(Store(store), [Path(labels)], FOUND)
+        data = ConfidenceData(Store(store), [Path(labels)], RATED)
         sets[name] = rate(model.network, data, range(len(data.ids)), "cpu")
     everything = [one for rated in sets.values() for one in rated]
     tables = {f"{name} ({len(rated)})": measured(rated, *line) for name, rated in sets.items()}
