@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from molgen.errors import StoreError, suggest
+from molgen.errors import MolgenError, StoreError, suggest
+
+Model = TypeVar("Model")
 
 _VERIFIED = ("model.safetensors", "config.json")
 
@@ -96,3 +99,35 @@ def save_tensors(folder: Path, config: dict[str, Any], tensors: dict[str, np.nda
         (folder / file).write_bytes(data)
     sums = [f"{hashlib.sha256(data).hexdigest()}  {file}\n" for file, data in content.items()]
     (folder / "SHA256SUMS").write_text("".join(sums))
+
+
+def save_model(folder: Path, model: Any) -> None:
+    """Write a torch module with a ``config()`` as `save_tensors` does, buffers included."""
+    state = model.state_dict()
+    arrays = {name: value.detach().cpu().contiguous().numpy() for name, value in state.items()}
+    save_tensors(folder, model.config(), arrays)
+
+
+def load_model(name: str, *, kind: str, rebuild: Callable[[dict[str, Any]], Model]) -> Model:
+    """Return the torch module of a checkpoint with its weights, in evaluation mode, on the CPU.
+
+    Args:
+        name: of a shipped checkpoint, or a folder.
+        kind: expected in the config.
+        rebuild: makes the module of a config.
+
+    Raises:
+        StoreError: no such checkpoint, damaged, of another kind, or it does not fit its config.
+    """
+    import torch
+
+    config, tensors = load_tensors(name, kind=kind)
+    try:
+        model: Any = rebuild(config)
+        state = {key: torch.from_numpy(np.array(value)) for key, value in tensors.items()}
+        model.load_state_dict(state, strict=True)
+    except (KeyError, TypeError, RuntimeError, MolgenError) as error:
+        text = " ".join(str(error).split())
+        raise StoreError(f"{name}: checkpoint does not fit this molgen ({text})") from None
+    model.eval()
+    return model  # type: ignore[no-any-return]

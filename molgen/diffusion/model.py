@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 
-from molgen.checkpoints import load_tensors, save_tensors
+from molgen.checkpoints import load_model, save_model
 from molgen.config import build, limited, to_dict
 from molgen.diffusion.network import Sidegen, SidegenConfig
 from molgen.diffusion.schedule import ScheduleConfig
-from molgen.errors import MolgenError, StoreError
 
 KIND = "sidegen"
 FORMAT = 1
@@ -82,9 +79,7 @@ class SidegenModel(nn.Module):
 
 def save_sidegen(folder: Path, model: SidegenModel) -> None:
     """Write model.safetensors, config.json and SHA256SUMS into ``folder``."""
-    state = model.state_dict()
-    arrays = {name: value.detach().cpu().contiguous().numpy() for name, value in state.items()}
-    save_tensors(folder, model.config(), arrays)
+    save_model(folder, model)
 
 
 def load_sidegen(name: str) -> SidegenModel:
@@ -93,18 +88,14 @@ def load_sidegen(name: str) -> SidegenModel:
     Raises:
         StoreError: no such checkpoint, damaged, of another kind, or it does not fit its config.
     """
-    config, tensors = load_tensors(name, kind=KIND)
-    try:
-        options = config["options"]
-        model = SidegenModel(
-            build(SidegenConfig, options["network"], "network"),
-            options["encoder"],
-            build(ScheduleConfig, options["schedule"], "schedule"),
-            build(PocketConfig, options["pocket"], "pocket"),
-        )
-        state = {key: torch.from_numpy(np.array(value)) for key, value in tensors.items()}
-        model.load_state_dict(state, strict=True)
-    except (KeyError, TypeError, RuntimeError, MolgenError) as error:
-        text = " ".join(str(error).split())
-        raise StoreError(f"{name}: checkpoint does not fit this molgen ({text})") from None
-    return model.eval()
+    return load_model(name, kind=KIND, rebuild=_rebuilt)
+
+
+def _rebuilt(config: Mapping[str, Any]) -> SidegenModel:
+    options = config["options"]
+    return SidegenModel(
+        build(SidegenConfig, options["network"], "network"),
+        options["encoder"],
+        build(ScheduleConfig, options["schedule"], "schedule"),
+        build(PocketConfig, options["pocket"], "pocket"),
+    )

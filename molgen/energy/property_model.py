@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molgen.checkpoints import load_tensors, save_tensors
+from molgen.checkpoints import load_model, save_model
 from molgen.config import build, to_dict
 from molgen.energy.property_network import Properties, PropertyConfig, PropertyNetwork
-from molgen.errors import MolgenError, StoreError
 from molgen.graphs.pose_graph import LIGAND_FEATURES, LigandGraph
 
 KIND = "ligand-properties"
@@ -97,9 +97,7 @@ class PropertyModel(nn.Module):
 
 def save_properties(folder: Path, model: PropertyModel) -> None:
     """Write model.safetensors, config.json and SHA256SUMS into ``folder``."""
-    state = model.state_dict()
-    arrays = {name: value.detach().cpu().contiguous().numpy() for name, value in state.items()}
-    save_tensors(folder, model.config(), arrays)
+    save_model(folder, model)
 
 
 def load_properties(name: str) -> PropertyModel:
@@ -108,12 +106,8 @@ def load_properties(name: str) -> PropertyModel:
     Raises:
         StoreError: no such checkpoint, damaged, of another kind, or it does not fit its config.
     """
-    config, tensors = load_tensors(name, kind=KIND)
-    try:
-        model = PropertyModel(build(PropertyConfig, config["options"]["network"], "network"))
-        state = {key: torch.from_numpy(np.array(value)) for key, value in tensors.items()}
-        model.load_state_dict(state, strict=True)
-    except (KeyError, TypeError, RuntimeError, MolgenError) as error:
-        text = " ".join(str(error).split())
-        raise StoreError(f"{name}: checkpoint does not fit this molgen ({text})") from None
-    return model.eval()
+    return load_model(name, kind=KIND, rebuild=_rebuilt)
+
+
+def _rebuilt(config: Mapping[str, Any]) -> PropertyModel:
+    return PropertyModel(build(PropertyConfig, config["options"]["network"], "network"))

@@ -6,7 +6,7 @@ logit becomes a probability by Platt scaling, fitted on held-out pockets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,9 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molgen.checkpoints import load_tensors, save_tensors
+from molgen.checkpoints import load_model, save_model
 from molgen.config import build, to_dict
-from molgen.errors import MolgenError, StoreError
 from molgen.graphs.pose_graph import ligand_of, target_of
 from molgen.scoring.confidence_network import (
     ConfidenceConfig,
@@ -101,9 +100,7 @@ class ConfidenceModel(nn.Module):
 
 def save_confidence(folder: Path, model: ConfidenceModel) -> None:
     """Write model.safetensors, config.json and SHA256SUMS into ``folder``."""
-    state = model.state_dict()
-    arrays = {name: value.detach().cpu().contiguous().numpy() for name, value in state.items()}
-    save_tensors(folder, model.config(), arrays)
+    save_model(folder, model)
 
 
 def load_confidence(name: str) -> ConfidenceModel:
@@ -112,15 +109,11 @@ def load_confidence(name: str) -> ConfidenceModel:
     Raises:
         StoreError: no such checkpoint, damaged, of another kind, or it does not fit its config.
     """
-    config, tensors = load_tensors(name, kind=KIND)
-    try:
-        model = ConfidenceModel(build(ConfidenceConfig, config["options"]["network"], "network"))
-        state = {key: torch.from_numpy(np.array(value)) for key, value in tensors.items()}
-        model.load_state_dict(state, strict=True)
-    except (KeyError, TypeError, RuntimeError, MolgenError) as error:
-        text = " ".join(str(error).split())
-        raise StoreError(f"{name}: checkpoint does not fit this molgen ({text})") from None
-    return model.eval()
+    return load_model(name, kind=KIND, rebuild=_rebuilt)
+
+
+def _rebuilt(config: Mapping[str, Any]) -> ConfidenceModel:
+    return ConfidenceModel(build(ConfidenceConfig, config["options"]["network"], "network"))
 
 
 class ConfidenceScorer:

@@ -11,15 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molgen.checkpoints import load_tensors, save_tensors
+from molgen.checkpoints import load_model, save_model
 from molgen.config import build, merge, to_dict
 from molgen.encoders.registry import build_encoder
-from molgen.errors import ConfigError, MolgenError, StoreError
+from molgen.errors import ConfigError
 from molgen.graphs.residue_graph import ModelContacts, ResidueGraph
 from molgen.scoring.quality_recipes import QUALITY_MODELS, HeadConfig
 
@@ -230,13 +229,7 @@ def build_quality(
 
 def save_quality(folder: Path, model: QualityModel | QualityEnsemble) -> None:
     """Write model.safetensors, config.json and SHA256SUMS into ``folder``."""
-    save_tensors(folder, model.config(), weights_of(model))
-
-
-def weights_of(model: nn.Module) -> dict[str, np.ndarray]:
-    """Return parameters and buffers as arrays, by name."""
-    state = model.state_dict()
-    return {name: value.detach().cpu().contiguous().numpy() for name, value in state.items()}
+    save_model(folder, model)
 
 
 def load_quality(name: str) -> QualityModel | QualityEnsemble:
@@ -245,22 +238,16 @@ def load_quality(name: str) -> QualityModel | QualityEnsemble:
     Raises:
         StoreError: no such checkpoint, damaged, of another kind, or it does not fit its config.
     """
-    config, tensors = load_tensors(name, kind=KIND)
-    try:
-        options = config["options"]
-        model: QualityModel | QualityEnsemble
-        if "members" in options:
-            model = QualityEnsemble([_rebuilt(**member) for member in options["members"]])
-        else:
-            model = _rebuilt(config["name"], options)
-        state = {key: torch.from_numpy(np.array(value)) for key, value in tensors.items()}
-        model.load_state_dict(state, strict=True)
-    except (KeyError, TypeError, RuntimeError, MolgenError) as error:
-        text = " ".join(str(error).split())
-        raise StoreError(f"{name}: checkpoint does not fit this molgen ({text})") from None
-    return model.eval()
+    return load_model(name, kind=KIND, rebuild=_rebuilt)
 
 
-def _rebuilt(name: str, options: Mapping[str, Any]) -> QualityModel:
+def _rebuilt(config: Mapping[str, Any]) -> QualityModel | QualityEnsemble:
+    options = config["options"]
+    if "members" in options:
+        return QualityEnsemble([_member(**member) for member in options["members"]])
+    return _member(config["name"], options)
+
+
+def _member(name: str, options: Mapping[str, Any]) -> QualityModel:
     head = build(HeadConfig, options["head"], "head")
     return QualityModel(name, options["encoder"], options["encoder_options"], head)
