@@ -7,7 +7,6 @@ themselves are in the store of complexes that was labelled; ids are the same.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from molgen.datasets.table_file import read_table
 from molgen.errors import StoreError
 
 FORMAT = "molgen-energy-labels"
@@ -79,7 +79,7 @@ class EnergyLabels(Sequence[LigandEnergies]):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.manifest = _read_manifest(self.folder)
-        self.table = _read_index(self.folder)
+        self.table = read_table(self.folder / INDEX, INDEX_FIELDS)
         self.rows: dict[str, Row] = {row["id"]: row for row in self.table if row["status"] == "ok"}
         found = [
             ligand for name in self.manifest["shards"] for ligand in read_shard(self.folder / name)
@@ -186,19 +186,3 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"{path}: format {found[0]} version {found[1]}, expected {FORMAT} version {VERSION}"
         )
     return dict(manifest)
-
-
-def _read_index(folder: Path) -> list[Row]:
-    path = folder / INDEX
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            columns = tuple(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StoreError(f"{path}: cannot be read ({error})") from None
-    if columns != INDEX_FIELDS:
-        raise StoreError(
-            f"{path}: columns {', '.join(columns)}; expected {', '.join(INDEX_FIELDS)}"
-        )
-    return rows

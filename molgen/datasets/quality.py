@@ -7,7 +7,6 @@ written last: without it the store is not finished.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from molgen.datasets.quality_entry import (
     unpack_label,
 )
 from molgen.datasets.quality_shard import FORMAT, INDEX_FIELDS, VERSION, Row, read_models
+from molgen.datasets.table_file import read_table
 from molgen.errors import StoreError, suggest
 
 MANIFEST = "manifest.json"
@@ -47,11 +47,11 @@ class QualityStore(Sequence[LabelledModel]):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.manifest = _read_manifest(self.folder)
-        self.table = _read_table(self.folder / INDEX, INDEX_FIELDS)
+        self.table = read_table(self.folder / INDEX, INDEX_FIELDS)
         self.rows: list[Row] = [row for row in self.table if row["status"] == "ok"]
         self.sequences: dict[str, str] = {
             row["target"]: row["sequence"]
-            for row in _read_table(self.folder / TARGETS, ("target", "sequence"))
+            for row in read_table(self.folder / TARGETS, ("target", "sequence"))
         }
         for name in self.manifest["shards"]:
             if not (self.folder / name).is_file():
@@ -154,16 +154,3 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"{path}: format {found[0]} version {found[1]}, expected {FORMAT} version {VERSION}"
         )
     return dict(manifest)
-
-
-def _read_table(path: Path, expected: tuple[str, ...]) -> list[Row]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            columns = tuple(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StoreError(f"{path}: cannot be read ({error})") from None
-    if columns != expected:
-        raise StoreError(f"{path}: columns {', '.join(columns)}; expected {', '.join(expected)}")
-    return rows

@@ -6,7 +6,6 @@ too) and ``manifest.json``, which is written last: without it the store is not f
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from molgen.datasets.complex import StoredComplex
 from molgen.datasets.encoding import FORMAT, INDEX_FIELDS, VERSION
 from molgen.datasets.shard import Row, read_entries
+from molgen.datasets.table_file import read_table
 from molgen.errors import StoreError, suggest
 
 MANIFEST = "manifest.json"
@@ -35,7 +35,7 @@ class Store(Sequence[StoredComplex]):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
-        self.table = read_index(self.folder)
+        self.table = read_table(self.folder / INDEX, INDEX_FIELDS)
         usable = [row for row in self.table if row["status"] == "ok"]
         self.rows: dict[str, Row] = {row["id"]: row for row in usable}
         self.ids: tuple[str, ...] = tuple(self.rows)
@@ -93,23 +93,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{path}: format {found[0]} version {found[1]}, expected {FORMAT} version {VERSION}"
         )
     return dict(manifest)
-
-
-def read_index(folder: Path) -> list[Row]:
-    """Return the rows of ``index.csv``; raise `StoreError` if missing or of another layout."""
-    path = folder / INDEX
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            columns = tuple(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StoreError(f"{path}: cannot be read ({error})") from error
-    if columns != INDEX_FIELDS:
-        raise StoreError(
-            f"{path}: columns {', '.join(columns)}; expected {', '.join(INDEX_FIELDS)}"
-        )
-    return rows
 
 
 def _nearest(name: str, ids: tuple[str, ...]) -> str:
