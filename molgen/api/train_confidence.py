@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,15 +17,16 @@ import molgen
 from molgen.api.provenance import code_commit
 from molgen.api.tables import json_ready
 from molgen.api.training_folder import (
-    STATE,
     check_folder,
+    device_name,
+    fit_facts,
+    fit_in,
     open_folder,
-    progress_bar,
+    split_parts,
     write_checkpoint,
 )
 from molgen.config import check, fingerprint, to_dict
-from molgen.datasets.quality_splits import read_split
-from molgen.datasets.splits import PARTS, SplitOptions, split_ids
+from molgen.datasets.splits import PARTS
 from molgen.datasets.store import Store
 from molgen.errors import InputError
 from molgen.report.training_plot import Line
@@ -35,7 +35,6 @@ from molgen.search.device import resolve_device
 from molgen.training.confidence import ConfidenceTask, ConfidenceTraining, rate
 from molgen.training.confidence_data import ConfidenceData
 from molgen.training.confidence_metrics import MEASURES, measured
-from molgen.training.loop import fit
 
 _LINES = (
     Line("val_top1", "top pose within 2 Å"),
@@ -111,11 +110,8 @@ def train_confidence(
     device = resolve_device(device)
     opened = Store(store)
     data = ConfidenceData(opened, [Path(one) for one in poses], settings.sampling.found)
-    rows = list(opened.rows.values())
     seed = settings.seed
-    named = split_ids(rows, SplitOptions("sequence", seed)) if split is None else read_split(split)
-    held = {*named["val"], *named["test"]}
-    named["train"] = sorted({name for name in data.ids if name not in held})
+    named = split_parts(list(opened.rows.values()), split, seed)
     parts = {part: data.positions(named[part]) for part in PARTS}
     if not parts["train"] or not parts["val"]:
         raise InputError(
@@ -130,17 +126,10 @@ def train_confidence(
     open_folder(folder, resume=resume)
     task = ConfidenceTask(model.network, data, parts["train"], parts["val"], settings)
     start, commit = time.perf_counter(), code_commit()
-    with ExitStack() as stack:
-        fitted = fit(
-            task,
-            settings.loop,
-            folder / STATE,
-            seed=seed,
-            fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
-            device=device,
-            resume=resume,
-            report=progress_bar(stack, settings.loop.epochs) if progress else None,
-        )
+    fitted = fit_in(
+        folder, task, settings.loop, seed=seed, identity=identity, device=device,
+        resume=resume, progress=progress,
+    )  # fmt: skip
     model.to("cpu")
     known = rate(model.network, data, parts["val"], "cpu")
     model.calibrate([one.logit for one in known], [one.right for one in known])
@@ -161,12 +150,8 @@ def train_confidence(
         "poses": int(sum(len(data.poses[k].rmsd) for k in parts["train"])),
         "held_out": held_part,
         "held_complexes": len(rated),
-        "device": "CPU" if device == "cpu" else str(torch.cuda.get_device_name(device)),
-        "epochs": len(fitted.history),
-        "best_epoch": fitted.best_epoch,
-        "stopped": fitted.stopped,
-        "steps": fitted.steps,
-        "training_seconds": round(fitted.seconds),
+        "device": device_name(device),
+        **fit_facts(fitted),
         "metrics": metrics,
     }
     write_checkpoint(

@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,10 +17,11 @@ import molgen
 from molgen.api.provenance import code_commit
 from molgen.api.tables import json_ready
 from molgen.api.training_folder import (
-    STATE,
     check_folder,
+    device_name,
+    fit_facts,
+    fit_in,
     open_folder,
-    progress_bar,
     write_checkpoint,
 )
 from molgen.config import check, fingerprint, to_dict
@@ -36,7 +36,6 @@ from molgen.search.device import resolve_device
 from molgen.training.energies import EnergyTask, EnergyTraining, predict
 from molgen.training.energy_data import EnergyData
 from molgen.training.energy_metrics import baselines, errors, interval
-from molgen.training.loop import fit
 from molgen.units import KCAL_PER_EV
 
 _LINES = (
@@ -126,17 +125,10 @@ def train_energies(
     open_folder(folder, resume=resume)
     task = EnergyTask(model, data, parts["train"], parts["val"], settings)
     start, commit = time.perf_counter(), code_commit()
-    with ExitStack() as stack:
-        fitted = fit(
-            task,
-            settings.loop,
-            folder / STATE,
-            seed=settings.seed,
-            fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
-            device=device,
-            resume=resume,
-            report=progress_bar(stack, settings.loop.epochs) if progress else None,
-        )
+    fitted = fit_in(
+        folder, task, settings.loop, seed=settings.seed, identity=identity, device=device,
+        resume=resume, progress=progress,
+    )  # fmt: skip
     held_part = "test" if parts["test"] else "val"
     metrics = json_ready(_measure(model, data, parts["train"], parts[held_part], settings))
     domain = _domain(data, parts["train"])
@@ -154,12 +146,8 @@ def train_energies(
         "conformers": sum(len(data.labels[k].energies) for k in parts["train"]),
         "held_out": held_part,
         "held_ligands": len(parts[held_part]),
-        "device": "CPU" if device == "cpu" else str(torch.cuda.get_device_name(device)),
-        "epochs": len(fitted.history),
-        "best_epoch": fitted.best_epoch,
-        "stopped": fitted.stopped,
-        "steps": fitted.steps,
-        "training_seconds": round(fitted.seconds),
+        "device": device_name(device),
+        **fit_facts(fitted),
         "metrics": metrics,
     }
     write_checkpoint(

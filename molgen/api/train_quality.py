@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,10 +17,10 @@ import molgen
 from molgen.api.provenance import code_commit, sha256_of
 from molgen.api.tables import json_ready
 from molgen.api.training_folder import (
-    STATE,
     check_folder,
+    fit_facts,
+    fit_in,
     open_folder,
-    progress_bar,
     write_checkpoint,
 )
 from molgen.checkpoints import checkpoint_folder
@@ -31,7 +30,6 @@ from molgen.errors import ConfigError
 from molgen.report.training_plot import Line
 from molgen.scoring.quality_model import QualityModel, build_quality, load_quality, save_quality
 from molgen.search.device import resolve_device
-from molgen.training.loop import fit
 from molgen.training.quality import QualityTask, QualityTraining, Validation, predict
 from molgen.training.quality_data import QualityData
 from molgen.training.quality_metrics import bootstrap_intervals
@@ -159,17 +157,10 @@ def train_quality(
     model.prepare(data.natives(parts["train"]))
     task = QualityTask(model, data, parts["train"], parts["val"], training)
     start, commit = time.perf_counter(), code_commit()
-    with ExitStack() as stack:
-        fitted = fit(
-            task,
-            training.loop,
-            folder / STATE,
-            seed=training.seed,
-            fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
-            device=device,
-            resume=resume,
-            report=progress_bar(stack, training.loop.epochs) if progress else None,
-        )
+    fitted = fit_in(
+        folder, task, training.loop, seed=training.seed, identity=identity, device=device,
+        resume=resume, progress=progress,
+    )  # fmt: skip
     held_part = "test" if parts["test"] else "val"
     held = data.of_targets(parts[held_part])
     found = predict(model, data, held, "cpu", training.sampling.max_nodes)
@@ -195,11 +186,7 @@ def train_quality(
         "held_out": held_part,
         "held_targets": len(parts[held_part]),
         "held_models": len(held),
-        "epochs": len(fitted.history),
-        "best_epoch": fitted.best_epoch,
-        "stopped": fitted.stopped,
-        "steps": fitted.steps,
-        "training_seconds": round(fitted.seconds),
+        **fit_facts(fitted),
         "metrics": metrics,
         "by_kind": json_ready(found.by_kind(data.kinds)),
     }

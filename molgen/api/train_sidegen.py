@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,22 +17,21 @@ import molgen
 from molgen.api.provenance import code_commit, sha256_of
 from molgen.api.tables import json_ready
 from molgen.api.training_folder import (
-    STATE,
     check_folder,
+    device_name,
+    fit_facts,
+    fit_in,
     open_folder,
-    progress_bar,
+    split_parts,
     write_checkpoint,
 )
 from molgen.checkpoints import checkpoint_folder
 from molgen.config import build, check, fingerprint, merge, read_yaml, to_dict
-from molgen.datasets.quality_splits import read_split
-from molgen.datasets.splits import SplitOptions, split_ids
 from molgen.datasets.store import Store
 from molgen.diffusion.model import SidegenModel, load_sidegen, save_sidegen
 from molgen.errors import ConfigError, InputError
 from molgen.report.training_plot import Line
 from molgen.search.device import resolve_device
-from molgen.training.loop import fit
 from molgen.training.pose_data import PoseData
 from molgen.training.poses import PoseLossModule, PoseTask, PoseTraining, measure
 
@@ -144,7 +142,7 @@ def train_sidegen(
     device = resolve_device(device)
     opened = [Store(store) for store in stores]
     rows = [row for store in opened for row in store.rows.values()]
-    parts = _parts(rows, split, training.seed)
+    parts = split_parts(rows, split, training.seed)
     data = PoseData(opened, training.pocket)
     torch.manual_seed(training.seed)
     model = SidegenModel(training.network, run.encoder, training.schedule, training.pocket)
@@ -164,17 +162,10 @@ def train_sidegen(
         )
     torch.set_float32_matmul_precision("high")
     start, commit = time.perf_counter(), code_commit()
-    with ExitStack() as stack:
-        fitted = fit(
-            task,
-            training.loop,
-            folder / STATE,
-            seed=training.seed,
-            fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
-            device=device,
-            resume=resume,
-            report=progress_bar(stack, training.loop.epochs) if progress else None,
-        )
+    fitted = fit_in(
+        folder, task, training.loop, seed=training.seed, identity=identity, device=device,
+        resume=resume, progress=progress,
+    )  # fmt: skip
     held_part = "test" if parts["test"] else "val"
     held = data.positions(parts[held_part], training.sampling)
     held = np.random.default_rng(1).permutation(held)[: training.validation.held].tolist()
@@ -199,12 +190,8 @@ def train_sidegen(
         "trained_on": len(task.train),
         "held_out": held_part,
         "held_complexes": len(held),
-        "device": _device_name(device),
-        "epochs": len(fitted.history),
-        "best_epoch": fitted.best_epoch,
-        "stopped": fitted.stopped,
-        "steps": fitted.steps,
-        "training_seconds": round(fitted.seconds),
+        "device": device_name(device),
+        **fit_facts(fitted),
         "metrics": metrics,
     }
     write_checkpoint(
@@ -230,15 +217,6 @@ def train_sidegen(
     )
 
 
-def _parts(rows: list[dict[str, str]], split: str | Path | None, seed: int) -> dict[str, list[str]]:
-    """Return {part: ids}; ids on no list train."""
-    if split is None:
-        return split_ids(rows, SplitOptions("sequence", seed))
-    parts = read_split(split)
-    held = {*parts["val"], *parts["test"]}
-    return parts | {"train": sorted(row["id"] for row in rows if row["id"] not in held)}
-
-
 def _start_from(model: SidegenModel, checkpoint: str) -> str:
     """Load the weights of a checkpoint into ``model``; return their SHA-256."""
     other = load_sidegen(checkpoint)
@@ -246,14 +224,6 @@ def _start_from(model: SidegenModel, checkpoint: str) -> str:
         raise ConfigError(f"init {checkpoint}: a network with other options than the one to train")
     model.load_state_dict(other.state_dict())
     return sha256_of(checkpoint_folder(checkpoint) / "model.safetensors")
-
-
-def _device_name(device: str) -> str:
-    if device == "cpu":
-        return "CPU"
-    import torch
-
-    return str(torch.cuda.get_device_name(device))
 
 
 _MEASURES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -11,10 +12,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from molgen.datasets.quality_splits import read_split
+from molgen.datasets.splits import SplitOptions, split_ids
 from molgen.errors import InputError, OutputError
 from molgen.io import atomic_write
 from molgen.report.training_plot import Line, training_curves
-from molgen.training.loop import Report
+from molgen.training.loop import FitResult, LoopConfig, Report, Task, fit
 
 STATE = "training.safetensors"
 """State of an unfinished run, in the checkpoint folder; gone when it is finished."""
@@ -59,6 +62,72 @@ def open_folder(folder: Path, *, resume: bool) -> None:
 def first_process() -> bool:
     """Tell whether this is the process of a run that writes and speaks."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def fit_in(
+    folder: Path,
+    task: Task,
+    config: LoopConfig,
+    *,
+    seed: int,
+    identity: str,
+    device: str,
+    resume: bool,
+    progress: bool,
+) -> FitResult:
+    """Train ``task`` with the state of the run in ``folder``, and a bar where ``progress`` is set.
+
+    Args:
+        identity: text of all that a resumed run must have in common with the earlier one.
+
+    Raises:
+        StoreError: the state in the folder belongs to another run.
+    """
+    with ExitStack() as stack:
+        return fit(
+            task,
+            config,
+            folder / STATE,
+            seed=seed,
+            fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
+            device=device,
+            resume=resume,
+            report=progress_bar(stack, config.epochs) if progress else None,
+        )
+
+
+def fit_facts(fitted: FitResult) -> dict[str, Any]:
+    """Return what metrics.json says of the run itself."""
+    return {
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best_epoch,
+        "stopped": fitted.stopped,
+        "steps": fitted.steps,
+        "training_seconds": round(fitted.seconds),
+    }
+
+
+def split_parts(
+    rows: list[dict[str, str]], split: str | Path | None, seed: int
+) -> dict[str, list[str]]:
+    """Return {part: ids} of a store's rows; ids on no list of the folder ``split`` train.
+
+    Without a folder the split is made by clusters of the pocket chains.
+    """
+    if split is None:
+        return split_ids(rows, SplitOptions("sequence", seed))
+    parts = read_split(split)
+    held = {*parts["val"], *parts["test"]}
+    return parts | {"train": sorted(row["id"] for row in rows if row["id"] not in held)}
+
+
+def device_name(device: str) -> str:
+    """Return what a model card calls a device."""
+    if device == "cpu":
+        return "CPU"
+    import torch
+
+    return str(torch.cuda.get_device_name(device))
 
 
 def progress_bar(stack: ExitStack, epochs: int) -> Report:
