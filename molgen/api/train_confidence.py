@@ -120,7 +120,7 @@ def train_confidence(
         )
     torch.manual_seed(seed)
     model = ConfidenceModel(settings.network)
-    print_ = data.fingerprint()
+    print_ = data.fingerprint
     ids = {part: sorted({data.ids[k] for k in places}) for part, places in parts.items()}
     identity = json.dumps([fingerprint(settings), model.config(), print_, ids])
     open_folder(folder, resume=resume)

@@ -24,6 +24,7 @@ from molgen.encoders.registry import build_target_encoder
 from molgen.geometry.neighbours import gather_nodes, nearest
 from molgen.geometry.radial import cosine_envelope, gaussian_basis
 from molgen.graphs.pose_graph import (
+    LEVEL,
     LIGAND_FEATURES,
     PAIR_KINDS,
     LigandGraph,
@@ -86,7 +87,7 @@ class NodeGroup(NamedTuple):
     @classmethod
     def of(cls, graph: TargetGraph, level: int) -> NodeGroup:
         """Return the nodes of ``level`` (see `TARGET_FEATURES`)."""
-        member = graph.mask & (graph.features[..., 3] == level)
+        member = graph.mask & (graph.features[..., LEVEL] == level)
         size = max(1, int(member.sum(1).max()))
         index = member.byte().argsort(dim=1, descending=True, stable=True)[:, :size]
         return cls(index, gather_nodes(graph.coords, index), member.gather(1, index))
@@ -301,7 +302,7 @@ class _LtmpBlock(nn.Module):
         distance = (offset.square().sum(-1) + 1e-8).sqrt()
         unit = offset / distance[..., None]
         own = _open_side(x, state.ligand)[..., None, :]
-        level = graph.features[..., 3].gather(1, flat).reshape(index.shape)
+        level = graph.features[..., LEVEL].gather(1, flat).reshape(index.shape)
         angles = [(own * unit).sum(-1), (side * unit).sum(-1), (own * side).sum(-1)]
         edge = torch.cat(
             [

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from molgen.geometry.neighbours import gather_nodes, nearest
 from molgen.geometry.radial import cosine_envelope
-from molgen.graphs.pose_graph import TargetGraph
+from molgen.graphs.pose_graph import LEVEL, TargetGraph
 
 APART = 1e-3
 """Å; what is nearer is the node itself."""
@@ -53,7 +53,7 @@ def target_edges(
         atoms, residues: how many of the nearest are heard.
         atom_cutoff, residue_cutoff: Å, where they stop being heard.
     """
-    is_atom = graph.features[..., 3] == 0
+    is_atom = graph.features[..., LEVEL] == 0
     groups = [
         (graph.mask & is_atom, atoms, atom_cutoff),
         (graph.mask & ~is_atom, residues, residue_cutoff),

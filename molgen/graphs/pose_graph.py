@@ -36,6 +36,8 @@ LIGAND_FEATURES = {
 """Categories of a ligand atom and how many values each has."""
 TARGET_FEATURES = {"element": 119, "atom_name": 64, "residue_type": 96, "level": 2}
 """Categories of a target node; level 0 is an atom, 1 a residue."""
+LEVEL = list(TARGET_FEATURES).index("level")
+"""Column of the level among the features of a target node."""
 
 BACKBONE_NAMES = (1, 2, 3)
 """Codes of the atom names N, CA and C in a store."""

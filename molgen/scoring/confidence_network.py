@@ -20,6 +20,7 @@ from molgen.config import limited
 from molgen.geometry.neighbours import nearest
 from molgen.geometry.radial import cosine_envelope, gaussian_basis
 from molgen.graphs.pose_graph import (
+    LEVEL,
     LIGAND_FEATURES,
     PAIR_KINDS,
     TARGET_FEATURES,
@@ -27,8 +28,6 @@ from molgen.graphs.pose_graph import (
     Target,
 )
 from molgen.scoring.pose_features import FEATURES
-
-LEVEL = list(TARGET_FEATURES).index("level")
 
 
 @dataclass(frozen=True)

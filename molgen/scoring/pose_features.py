@@ -28,6 +28,11 @@ NEAR = 2.0
 """Å in place; poses nearer than this agree."""
 
 
+def search_score(terms: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return what the search ranks by, (poses,) kcal/mol, from the energies in `TERMS`."""
+    return np.asarray(terms["receptor"] + terms["contacts"] + terms["internal"] + terms["strain"])
+
+
 def pose_features(
     coords: Float[np.ndarray, "poses atoms 3"],
     terms: Mapping[str, np.ndarray],
@@ -44,7 +49,7 @@ def pose_features(
     atoms = coords.shape[1]
     kept = np.ones(len(coords), dtype=bool) if found is None else found
     energy = {name: np.asarray(terms[name], dtype=np.float64) for name in TERMS}
-    score = energy["receptor"] + energy["contacts"] + energy["internal"] + energy["strain"]
+    score = search_score(energy)
     receptor = energy["receptor"] + energy["contacts"]
     best, best_receptor = score[kept].min(), receptor[kept].min()
     weight = np.where(kept, np.exp(-(score - best) / TEMPERATURE), 0.0)

@@ -19,7 +19,7 @@ from molgen.datasets.store import Store
 from molgen.errors import InputError, StoreError
 from molgen.graphs.pose_graph import LigandTopology, Target, ligand_of, target_of
 from molgen.scoring.confidence_network import PoseSet, pose_set
-from molgen.scoring.pose_features import RATED, TERMS, pose_features
+from molgen.scoring.pose_features import RATED, TERMS, pose_features, search_score
 
 NEAR_NATIVE = 2.0
 """Å RMSD up to which a pose counts as right."""
@@ -90,6 +90,7 @@ class ConfidenceData:
 
     Attributes:
         ids: of the complexes.
+        fingerprint: SHA-256 over all labels.
 
     Raises:
         InputError: no labelled complex of the store.
@@ -107,6 +108,7 @@ class ConfidenceData:
             files = [file for file in files if file.is_file()]
             if not files:
                 continue
+            ligand, target = ligand_of(entry), target_of(entry)
             for file in files:
                 labelled = read_labels(file, found)
                 if labelled.coords.shape[1] != entry.num_ligand_atoms:
@@ -117,15 +119,11 @@ class ConfidenceData:
                 sums.update(f"{entry.id}:".encode() + file.read_bytes())
                 self.ids.append(entry.id)
                 self.poses.append(labelled)
-                self.ligands.append(ligand_of(entry))
-                self.targets.append(target_of(entry))
-        self._print = sums.hexdigest()
+                self.ligands.append(ligand)
+                self.targets.append(target)
+        self.fingerprint = sums.hexdigest()
         if not self.ids:
             raise InputError("no complex of the store has labelled poses in the folders given")
-
-    def fingerprint(self) -> str:
-        """Return the SHA-256 over all labels."""
-        return self._print
 
     def positions(self, ids: Sequence[str]) -> list[int]:
         """Return the places of the complexes named."""
@@ -181,6 +179,5 @@ def read_labels(path: Path, found: int) -> LabelledPoses:
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise StoreError(f"{path}: no labelled poses with energies ({error})") from None
     native = native[kept]
-    energy = terms["receptor"] + terms["contacts"] + terms["internal"] + terms["strain"]
     features = pose_features(coords, terms, ~native)
-    return LabelledPoses(coords, rmsd, native, features, energy)
+    return LabelledPoses(coords, rmsd, native, features, search_score(terms))
