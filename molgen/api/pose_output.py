@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Geometry import Point3D
 
 from molgen.scoring.validity import Validity, check_poses
 from molgen.structure import Ligand, Poses, Protein
@@ -59,13 +58,7 @@ def rank_poses(poses: Poses, protein: Protein) -> list[RankedPose]:
 
 def pose_molecule(ligand: Ligand, coords: np.ndarray) -> Chem.Mol:
     """Return the ligand with ``coords`` (atoms, 3) Å and hydrogens placed by geometry."""
-    mol = _graph(ligand)
-    conformer = Chem.Conformer(mol.GetNumAtoms())
-    conformer.Set3D(True)
-    for index, (x, y, z) in enumerate(coords):
-        conformer.SetAtomPosition(index, Point3D(float(x), float(y), float(z)))
-    mol.AddConformer(conformer)
-    mol = Chem.AddHs(mol, addCoords=True)
+    mol = Chem.AddHs(ligand.placed(coords), addCoords=True)
     mol.SetProp("_Name", ligand.name)
     return mol
 

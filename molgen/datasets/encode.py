@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Geometry import Point3D
 from scipy.spatial import cKDTree
 
 from molgen.datasets.complex import StoredComplex
@@ -81,13 +80,7 @@ def describe_pose(
     protein: Protein, ligand: Ligand, coords: np.ndarray, center: np.ndarray
 ) -> StoredComplex:
     """Return what `describe_complex` says of ``ligand`` at ``coords``, (atoms, 3) Å."""
-    mol = Chem.Mol(ligand.mol)
-    mol.RemoveAllConformers()
-    conformer = Chem.Conformer(mol.GetNumAtoms())
-    for atom, point in enumerate(coords.tolist()):
-        conformer.SetAtomPosition(atom, Point3D(*point))
-    mol.AddConformer(conformer)
-    return describe_complex(protein, mol, center)
+    return describe_complex(protein, ligand.placed(coords), center)
 
 
 def describe_complex(protein: Protein, mol: Chem.Mol, center: np.ndarray) -> StoredComplex:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rdkit import Chem
+from rdkit.Geometry import Point3D
 
 from molgen.errors import LigandError
 
@@ -51,3 +52,14 @@ class Ligand:
     def smiles(self) -> str:
         """Canonical isomeric SMILES."""
         return str(Chem.MolToSmiles(self.mol))
+
+    def placed(self, coords: np.ndarray) -> Chem.Mol:
+        """Return the molecule with ``coords`` (atoms, 3) Å as its only conformer."""
+        mol = Chem.Mol(self.mol)
+        mol.RemoveAllConformers()
+        conformer = Chem.Conformer(mol.GetNumAtoms())
+        conformer.Set3D(True)
+        for index, (x, y, z) in enumerate(coords):
+            conformer.SetAtomPosition(index, Point3D(float(x), float(y), float(z)))
+        mol.AddConformer(conformer)
+        return mol

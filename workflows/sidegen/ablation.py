@@ -21,8 +21,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rdkit import Chem
-from rdkit.Geometry import Point3D
 
 from molgen.api.pose_output import pose_molecule
 from molgen.diffusion.inference import PoseEnergy
@@ -34,7 +32,7 @@ from molgen.metrics.success import wilson_interval
 from molgen.scoring.validity import check_poses
 from molgen.search.samplers import SamplerSettings
 from molgen.search.settings import GuidanceSettings, InferenceSettings, SidegenSettings
-from molgen.structure import Ligand, Pocket
+from molgen.structure import Pocket
 
 COLUMNS = (
     "entry", "arm", "atoms", "poses", "evaluations", "seconds", "oracle", "share", "top",
@@ -101,7 +99,7 @@ def measure(folder: Path, arm: str, settings: SidegenSettings, seed: int) -> dic
     topology = build_energy_topology(ligand.mol, protein, pocket)
     energies = PoseEnergy(topology, sampler.center)(found.coords[0]).numpy()
     coords = found.coords[0].double().numpy() + sampler.center
-    distances = pose_distances(answer.mol, [with_coords(ligand, pose) for pose in coords]).rmsd
+    distances = pose_distances(answer.mol, [ligand.placed(pose) for pose in coords]).rmsd
     best = int(np.argmin(energies))
     (verdict,) = check_poses([pose_molecule(ligand, coords[best])], protein, ligand)
     return {
@@ -112,17 +110,6 @@ def measure(folder: Path, arm: str, settings: SidegenSettings, seed: int) -> dic
         "top": round(float(distances[best]), 3), "valid": int(verdict.passed),
         "energy": round(float(energies[best]), 3),
     }  # fmt: skip
-
-
-def with_coords(ligand: Ligand, coords: np.ndarray) -> Chem.Mol:
-    """Return the ligand's molecule with other coordinates, (atoms, 3) Å."""
-    mol = Chem.Mol(ligand.mol)
-    mol.RemoveAllConformers()
-    conformer = Chem.Conformer(mol.GetNumAtoms())
-    for atom, point in enumerate(coords.tolist()):
-        conformer.SetAtomPosition(atom, Point3D(*point))
-    mol.AddConformer(conformer)
-    return mol
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
