@@ -10,6 +10,22 @@ import click
 from molgen.cli import options
 
 
+def _speaks(quiet: bool, as_json: bool) -> tuple[bool, bool]:
+    """Return ``quiet`` and ``as_json`` so that only one of several processes speaks."""
+    alone = os.environ.get("LOCAL_RANK", "0") == "0"
+    return (quiet, as_json) if alone else (True, False)
+
+
+def _resumable(function: options.Function) -> options.Function:
+    """Add the options that end every resumable training: where, from what, how it is reported."""
+    for add in (
+        options.quiet, options.force, options.resume, options.as_json, options.config,
+        options.seed, options.device,
+    ):  # fmt: skip
+        function = add(function)
+    return function
+
+
 @click.group()
 def command() -> None:
     """Train a model from prepared data."""
@@ -85,13 +101,7 @@ def contacts(
 )
 @click.option("--epochs", type=click.IntRange(1), help="At most so many.")
 @click.option("--smoke", is_flag=True, help="Two short epochs, to see that everything works.")
-@options.device
-@options.seed
-@options.config
-@options.as_json
-@options.resume
-@options.force
-@options.quiet
+@_resumable
 def quality(
     stores: tuple[Path, ...],
     out: Path,
@@ -118,8 +128,7 @@ def quality(
     from molgen.api import train_quality as use_case
 
     options.exclusive(resume, force)
-    if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes speaks
-        quiet, as_json = True, False
+    quiet, as_json = _speaks(quiet, as_json)
     run = use_case.read_run(config, options.given(model=model, seed=seed, loop__epochs=epochs))
     result = use_case.train_quality(
         stores,
@@ -163,13 +172,7 @@ def quality(
 @click.option("--epochs", type=click.IntRange(1), help="At most so many.")
 @click.option("--minutes", type=click.FloatRange(0), help="Stop after so long.")
 @click.option("--smoke", is_flag=True, help="Two short epochs, to see that everything works.")
-@options.device
-@options.seed
-@options.config
-@options.as_json
-@options.resume
-@options.force
-@options.quiet
+@_resumable
 def sidegen(
     stores: tuple[Path, ...],
     out: Path,
@@ -196,8 +199,7 @@ def sidegen(
     from molgen.api import train_sidegen as use_case
 
     options.exclusive(resume, force)
-    if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes speaks
-        quiet, as_json = True, False
+    quiet, as_json = _speaks(quiet, as_json)
     given = options.given(seed=seed, loop__epochs=epochs, loop__max_minutes=minutes)
     run = use_case.read_run(config, given)
     result = use_case.train_sidegen(
@@ -240,13 +242,7 @@ def sidegen(
 @click.option("--epochs", type=click.IntRange(1), help="At most so many.")
 @click.option("--minutes", type=click.FloatRange(0), help="Stop after so long.")
 @click.option("--smoke", is_flag=True, help="Two epochs, to see that everything works.")
-@options.device
-@options.seed
-@options.config
-@options.as_json
-@options.resume
-@options.force
-@options.quiet
+@_resumable
 def energies(
     labels: Path,
     out: Path,
@@ -276,8 +272,7 @@ def energies(
     from molgen.training.energies import EnergyTraining
 
     options.exclusive(resume, force)
-    if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes speaks
-        quiet, as_json = True, False
+    quiet, as_json = _speaks(quiet, as_json)
     given = options.given(seed=seed, loop__epochs=epochs, loop__max_minutes=minutes)
     settings = load(EnergyTraining, config, given)
     result = use_case.train_energies(
@@ -325,13 +320,7 @@ def energies(
 @click.option("--epochs", type=click.IntRange(1), help="At most.")
 @click.option("--minutes", type=click.FloatRange(min=0), help="Stop after this much training.")
 @click.option("--smoke", is_flag=True, help="A run of seconds, to see that everything works.")
-@options.device
-@options.seed
-@options.config
-@options.as_json
-@options.resume
-@options.force
-@options.quiet
+@_resumable
 def confidence(
     store: Path,
     poses: tuple[Path, ...],
@@ -360,8 +349,7 @@ def confidence(
     from molgen.training.confidence import ConfidenceTraining
 
     options.exclusive(resume, force)
-    if os.environ.get("LOCAL_RANK", "0") != "0":  # one of several processes speaks
-        quiet, as_json = True, False
+    quiet, as_json = _speaks(quiet, as_json)
     given = options.given(seed=seed, loop__epochs=epochs, loop__max_minutes=minutes)
     settings = load(ConfidenceTraining, config, given)
     result = use_case.train_confidence(
