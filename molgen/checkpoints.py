@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,6 +72,40 @@ def load_tensors(name: str, *, kind: str) -> tuple[dict[str, Any], dict[str, np.
         return config, load(content["model.safetensors"])
     except SafetensorError as error:
         raise StoreError(f"{folder}: model.safetensors cannot be read ({error})") from None
+
+
+def outside_domain(name: str, elements: Sequence[int], charge: int) -> str:
+    """Return what of a ligand a model has not seen in training, as domain.json says.
+
+    Args:
+        name: of a shipped checkpoint, or a folder.
+        elements: atomic number of every heavy atom.
+        charge: formal charge of the ligand.
+
+    Returns:
+        One line that names the checkpoint; "" where nothing is new, or nothing is known.
+
+    Raises:
+        StoreError: no such checkpoint, or its domain.json is damaged.
+    """
+    path = checkpoint_folder(name) / "domain.json"
+    if not path.is_file():
+        return ""
+    found = []
+    try:
+        domain = json.loads(path.read_text(encoding="utf-8"))
+        if new := sorted(set(elements) - set(domain["elements"])):
+            found.append(f"elements {', '.join(map(str, new))}")
+        for title, key, value in (
+            ("heavy atoms", "ligand_atoms", len(elements)),
+            ("formal charge", "formal_charge", charge),
+        ):
+            low, high = domain.get(key, (value, value))
+            if not low <= value <= high:
+                found.append(f"{title} {value} (seen {low} to {high})")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: cannot be read ({error})") from None
+    return f"outside what {path.parent.name} was trained on: {'; '.join(found)}" if found else ""
 
 
 def _verified(folder: Path, file: str) -> bytes:

@@ -57,6 +57,10 @@ class StoreError(MolgenError, ValueError):
     """A preprocessed store that is damaged or of another format."""
 
 
+class TrainingError(MolgenError, ArithmeticError):
+    """A training run that cannot go on: a loss that is no number, a batch too large for memory."""
+
+
 class MolgenWarning(UserWarning):
     """Something was changed or left out and the user should know."""
 

@@ -9,7 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molgen.checkpoints import checkpoint_folder, load_tensors, save_tensors
+from molgen.checkpoints import (
+    checkpoint_folder,
+    load_tensors,
+    outside_domain,
+    save_tensors,
+)
 from molgen.errors import StoreError
 
 CONFIG = {"kind": "made", "name": "test", "options": {"factor": 0.5}}
@@ -95,3 +100,26 @@ def test_shipped_checkpoints_are_whole():
         # safetensors only: no archive, no pickle
         assert not any(zipfile.is_zipfile(path) for path in folder.iterdir())
         assert not list(folder.glob("*.p*t*"))
+
+
+@pytest.mark.parametrize(
+    "elements, charge, expected",
+    [
+        ([6, 7, 8], 0, ""),
+        ([6, 5, 14], 0, "elements 5, 14"),
+        ([6], 0, "heavy atoms 1 (seen 2 to 4)"),
+        ([6] * 5, 2, "heavy atoms 5 (seen 2 to 4); formal charge 2 (seen -1 to 1)"),
+    ],
+)
+def test_the_domain_is_told(saved, elements, charge, expected):
+    domain = {"elements": [6, 7, 8], "ligand_atoms": [2, 4], "formal_charge": [-1, 1]}
+    assert outside_domain(str(saved), elements, charge) == ""  # nothing is known
+    (saved / "domain.json").write_text(json.dumps(domain))
+    said = outside_domain(str(saved), elements, charge)
+    assert said == (f"outside what {saved.name} was trained on: {expected}" if expected else "")
+
+
+def test_a_damaged_domain_is_refused(saved):
+    (saved / "domain.json").write_text('{"elements": 6}')
+    with pytest.raises(StoreError, match=r"domain\.json: cannot be read"):
+        outside_domain(str(saved), [6], 0)

@@ -33,6 +33,7 @@ from molgen.api.output_folder import (
 )
 from molgen.api.pose_output import RankedPose, rank_poses
 from molgen.api.provenance import input_record, run_record
+from molgen.checkpoints import outside_domain
 from molgen.config import check, fingerprint, limited, to_dict
 from molgen.errors import ConfigError, InputError, MolgenError, MolgenWarning
 from molgen.io import LigandRow, unique_name, write_sdf
@@ -44,7 +45,7 @@ from molgen.scoring.validity import posebusters_version
 from molgen.search.device import resolve_device
 from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
 from molgen.search.settings import SearchSettings, SidegenSettings, VinaSettings
-from molgen.structure import Pocket
+from molgen.structure import Ligand, Pocket
 
 if TYPE_CHECKING:
     from molgen.scoring.confidence import ConfidenceScorer
@@ -242,7 +243,9 @@ def _one_ligand(
     begin_ligand(folder / place)
     ranked: list[RankedPose] = []
     reason, crash = row.error or "", ""
+    notes: tuple[str, ...] = ()
     if row.ligand is not None:
+        notes = (*row.ligand.notes, *_unknown_to_models(row.ligand, config, rater))
         try:
             with quiet_rdkit():
                 wanted = max(config.num_poses, RATED) if rater else config.num_poses
@@ -272,7 +275,7 @@ def _one_ligand(
         reason=" ".join(reason.split()),
         seconds=round(time.perf_counter() - start, 3),
         smiles=row.ligand.smiles if row.ligand else "",
-        notes=row.ligand.notes if row.ligand else (),
+        notes=notes,
         poses=tuple(pose.properties for pose in ranked),
     )
     finish_ligand(
@@ -283,6 +286,20 @@ def _one_ligand(
         crash,
     )
     return result
+
+
+def _unknown_to_models(
+    ligand: Ligand, config: GenerateConfig, rater: ConfidenceScorer | None
+) -> list[str]:
+    """Warn of what the learned models have not seen in training, and return it."""
+    used = [config.sidegen.checkpoint] if config.sampler == "sidegen" else []
+    used += [config.confidence] if rater else []
+    elements = [atom.GetAtomicNum() for atom in ligand.mol.GetAtoms()]
+    charge = sum(atom.GetFormalCharge() for atom in ligand.mol.GetAtoms())
+    found = [said for name in used if (said := outside_domain(name, elements, charge))]
+    for said in found:
+        warnings.warn(f"{ligand.name}: {said}", MolgenWarning, stacklevel=3)
+    return found
 
 
 def _run_key(sha256: str, target: Target, config: GenerateConfig) -> str:

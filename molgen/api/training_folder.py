@@ -17,7 +17,8 @@ from molgen.datasets.splits import SplitOptions, split_ids
 from molgen.errors import InputError, OutputError
 from molgen.io import atomic_write
 from molgen.report.training_plot import Line, training_curves
-from molgen.training.loop import FitResult, LoopConfig, Report, Task, fit
+from molgen.training.loop import FitResult, LoopConfig, Report, fit
+from molgen.training.task import Task
 
 STATE = "training.safetensors"
 """State of an unfinished run, in the checkpoint folder; gone when it is finished."""

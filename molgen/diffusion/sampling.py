@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +17,7 @@ from molgen.diffusion.model import SidegenModel
 from molgen.diffusion.network import EncodedTarget
 from molgen.diffusion.schedule import sampling_levels
 from molgen.diffusion.spaces import SPACES
+from molgen.errors import DeviceError
 from molgen.graphs.pose_graph import LigandGraph
 
 Guide = Callable[[Float[Tensor, "complexes poses atoms 3"], float], Tensor]
@@ -46,10 +49,13 @@ class Denoiser:
         config: space, steps and eta.
         guide: moves every estimate.
 
+    Poses do not see each other: where the memory of a GPU runs out, they are estimated in parts.
+
     Attributes:
         levels: σ in Å that are visited, falling.
         evaluations: poses that the network has estimated so far.
         rigid: the space keeps bond lengths, angles and rings.
+        at_once: poses of a complex that are estimated together.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Denoiser:
         self.levels: list[float] = sampling_levels(model.schedule, config.steps).tolist()
         self.evaluations = 0
         self.rigid = config.space == "rigid-torsion"
+        self.at_once: int = sys.maxsize
 
     def start(
         self, start: Float[Tensor, "complexes poses atoms 3"], generator: torch.Generator
@@ -93,14 +100,33 @@ class Denoiser:
     def estimate(
         self, noisy: Float[Tensor, "complexes poses atoms 3"], step: int
     ) -> Float[Tensor, "complexes poses atoms 3"]:
-        """Return the clean poses that the network and the guide see in those of a step."""
-        sigma = self.levels[step]
-        level = torch.full(noisy.shape[:2], sigma, dtype=noisy.dtype, device=noisy.device)
+        """Return the clean poses that the network and the guide see in those of a step.
+
+        Raises:
+            DeviceError: not even one pose of each complex fits into the memory of the GPU.
+        """
         self.evaluations += noisy.shape[0] * noisy.shape[1]
-        clean: Tensor = self.model.network(
-            noisy, level, self.ligand, self.target, self.config.space
-        )[-1]
-        return clean if self.guide is None else self.guide(clean, sigma)
+        while (clean := self._estimated(noisy, self.levels[step])) is None:
+            # outside of the handler: its traceback would keep the tensors alive
+            torch.cuda.empty_cache()
+            if self.at_once == 1:
+                raise DeviceError("one pose does not fit into the memory of the GPU; use the CPU")
+            self.at_once = math.ceil(min(self.at_once, noisy.shape[1]) / 2)
+        return clean
+
+    def _estimated(self, noisy: Tensor, sigma: float) -> Tensor | None:
+        """Return the estimates, `at_once` poses at a time; None if the memory ran out."""
+        found = []
+        try:
+            for part in noisy.split(min(self.at_once, noisy.shape[1]), 1):
+                level = torch.full(part.shape[:2], sigma, dtype=part.dtype, device=part.device)
+                clean: Tensor = self.model.network(
+                    part, level, self.ligand, self.target, self.config.space
+                )[-1]
+                found.append(clean if self.guide is None else self.guide(clean, sigma))
+        except torch.OutOfMemoryError:
+            return None
+        return torch.cat(found, 1)
 
     @torch.no_grad()
     def advance(

@@ -8,17 +8,14 @@ ones, σ of the step for poses on the way.
 
 from __future__ import annotations
 
-import json
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from molgen.checkpoints import checkpoint_folder
+from molgen.checkpoints import outside_domain
 from molgen.energy.property_model import PropertyModel, load_properties
 from molgen.energy.property_network import Properties
 from molgen.energy.terms import BoundEnergy
@@ -104,10 +101,9 @@ class BoundProperty(BoundEnergy):
         graph = stack_ligands([ligand_of(ligand)])
         for name in _GRAPH:
             self.register_buffer(name, getattr(graph, name), persistent=False)
-        if unknown := outside_domain(checkpoint, ligand):
-            warnings.warn(
-                f"{checkpoint}: outside its training domain: {unknown}", MolgenWarning, stacklevel=3
-            )
+        charge = int(ligand.ligand_charges.sum())
+        if unknown := outside_domain(checkpoint, ligand.ligand_elements.tolist(), charge):
+            warnings.warn(unknown, MolgenWarning, stacklevel=3)
 
     def at(self, sigma: float) -> BoundProperty:
         """Set the noise level of the poses to come, Å, and return this energy."""
@@ -150,22 +146,3 @@ class _BoundPartialCharges(BoundProperty):
         product = charges[:, self.first] * charges[:, self.second]
         each = product / (term.dielectric * (squared + term.softening**2))
         return {"partial_charges": COULOMB * each.sum(-1)}
-
-
-def outside_domain(checkpoint: str, ligand: LigandArrays) -> str:
-    """Return what of a ligand the model has not seen in training; "" for nothing."""
-    path = Path(checkpoint_folder(checkpoint)) / "domain.json"
-    if not path.is_file():
-        return ""
-    domain = json.loads(path.read_text(encoding="utf-8"))
-    found = []
-    if new := sorted(set(np.unique(ligand.ligand_elements).tolist()) - set(domain["elements"])):
-        found.append(f"elements {', '.join(map(str, new))}")
-    ranges = {
-        "heavy atoms": (len(ligand.ligand_elements), domain["ligand_atoms"]),
-        "formal charge": (int(ligand.ligand_charges.sum()), domain["formal_charge"]),
-    }
-    for name, (value, (low, high)) in ranges.items():
-        if not low <= value <= high:
-            found.append(f"{name} {value} (seen {low} to {high})")
-    return "; ".join(found)

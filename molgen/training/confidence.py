@@ -25,6 +25,7 @@ from molgen.training.confidence_data import (
     RatedPoses,
 )
 from molgen.training.loop import LoopConfig
+from molgen.training.task import halved
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,15 @@ class ConfidenceTask:
         rng, reach = np.random.default_rng(seed), self.config.network.cutoff
         drawn = [self.data.draw(k, self.config.sampling, reach, rng) for k in positions]
         return RatedPoses([poses for poses, _ in drawn], [rmsd for _, rmsd in drawn])
+
+    def names(self, item: tuple[int, ...]) -> list[str]:
+        """Return the ids of the complexes in a batch."""
+        return [self.data.ids[k] for k in item[1:]]
+
+    def halves(self, item: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Return two halves of a batch; they draw other poses."""
+        seed, *positions = item
+        return [(seed + k, *part) for k, part in enumerate(halved(positions))]
 
     def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
         """Return the measures on the validation complexes; "monitor" is to rise."""

@@ -21,6 +21,7 @@ from molgen.energy.property_network import PropertyConfig
 from molgen.training.energy_data import EnergyBatch, EnergyData, EnergySampling
 from molgen.training.energy_metrics import Prediction, errors
 from molgen.training.loop import LoopConfig
+from molgen.training.task import halved
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,15 @@ class EnergyTask:
         """Return a batch."""
         positions, seed = item
         return self.data.batch(positions, seed, self.config.sampling)
+
+    def names(self, item: tuple[tuple[int, ...], int]) -> list[str]:
+        """Return the ids of the ligands in a batch."""
+        return [self.data.ids[k] for k in item[0]]
+
+    def halves(self, item: tuple[tuple[int, ...], int]) -> list[tuple[tuple[int, ...], int]]:
+        """Return two halves of a batch; they draw other noise."""
+        positions, seed = item
+        return [(part, seed + k) for k, part in enumerate(halved(positions))]
 
     def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
         """Return mean absolute errors, clean and noisy; "monitor" is minus a sum of shares."""

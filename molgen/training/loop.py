@@ -3,25 +3,36 @@
 A task brings batches, a loss and a validation; the loop knows nothing of what is trained. Lightning
 Fabric places things on devices. All that is random comes from the seed: the plan of an epoch from
 (seed, epoch), dropout from torch's generator, whose state is saved with the run.
+
+A batch that does not fit into the memory of a GPU is halved until it does, with gradients added up;
+a loss or gradient that is no number ends the run, and the state on disk is from before it.
 """
 
 from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from molgen.config import limited
-from molgen.errors import DependencyError, OutputError, StoreError
+from molgen.errors import (
+    DependencyError,
+    MolgenWarning,
+    OutputError,
+    StoreError,
+    TrainingError,
+)
 from molgen.training.run_state import Counters, load_state, read_counters, save_state
 from molgen.training.schedule import MovingAverage, learning_rate_factor
+from molgen.training.task import Piece, Task, divided
 
 
 @dataclass(frozen=True)
@@ -63,23 +74,6 @@ class LoopConfig:
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     devices: int = limited(1, min=1)
     strategy: Literal["auto", "ddp"] = "auto"
-
-
-@runtime_checkable
-class Task(Protocol):
-    """What the loop trains on."""
-
-    module: nn.Module
-    """Takes a batch and returns its losses by name, "loss" among them."""
-
-    def plan(self, epoch: int) -> Sequence[Any]:
-        """Return what each batch of an epoch is made of; the same whenever it is asked."""
-
-    def load(self, item: Any) -> Any:
-        """Return a batch, with a method ``to(device)``; called in another thread."""
-
-    def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
-        """Return metrics; the one called "monitor" is to rise."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +122,7 @@ def fit(
     Raises:
         OutputError: ``state`` exists and ``resume`` is not set.
         StoreError: ``state`` cannot be read or is of other settings or data.
+        TrainingError: a loss or gradient is no number, or one example is too large for the GPU.
         DependencyError: Lightning is not installed.
     """
     if state.is_file() and not resume:
@@ -171,6 +166,7 @@ class _Run:
         self.modules = {"live": module, "average": self.average.model}
         self.counters = Counters("")
         self.best: dict[str, Tensor] = {}
+        self.parts = 1
         self.saved = time.monotonic()
         self.started = time.monotonic()
 
@@ -202,7 +198,7 @@ class _Run:
         mine = _share(plan, self.fabric.global_rank, self.fabric.world_size)
         total = self.config.epochs * len(mine)
         self.wrapped.train()
-        for batch in prefetch(mine[counters.batch :], self.task.load):
+        for pieces in prefetch(mine[counters.batch :], self._load):
             factor = learning_rate_factor(
                 self.config.schedule,
                 counters.step,
@@ -213,7 +209,7 @@ class _Run:
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = self.config.learning_rate * factor
-            losses = self._step(batch.to(self.fabric.device))
+            losses = self._step(pieces)
             for name, value in losses.items():
                 counters.sums[name] = counters.sums.get(name, 0.0) + value
             counters.step += 1
@@ -232,21 +228,78 @@ class _Run:
             return total
         return min(total, round(self.counters.step * max(1.0, limit / spent)))
 
-    def _step(self, batch: Any) -> dict[str, float]:
-        self.wrapped_optimizer.zero_grad()
-        losses = self.wrapped(batch)
-        self.fabric.backward(losses["loss"])
+    def _load(self, item: Any) -> list[Piece]:
+        """Return the batch of an item, in as many pieces as fitted into memory before."""
+        pieces = divided(self.task, [item], self.parts)
+        return [Piece(piece, self.task.load(piece)) for piece in pieces]
+
+    def _step(self, pieces: list[Piece]) -> dict[str, float]:
+        losses = self._losses(pieces)
+        while losses is None:
+            # outside of the handler: its traceback would keep the tensors alive
+            torch.cuda.empty_cache()
+            pieces = self._smaller(pieces)
+            losses = self._losses(pieces)
+        norm = losses["loss"]
         if self.config.clip:
-            self.fabric.clip_gradients(
+            found = self.fabric.clip_gradients(
                 self.wrapped, self.wrapped_optimizer, max_norm=self.config.clip,
                 error_if_nonfinite=False,
             )  # fmt: skip
+            # the scaler of half precision skips such steps and goes on with a smaller scale
+            norm = found if found is not None and self.config.precision != "16-mixed" else norm
         self.wrapped_optimizer.step()
         if self.config.ema:
             self.average.update(self.live, self.counters.step)
         names = list(losses)
-        values = torch.stack([losses[name].detach().float() for name in names]).tolist()
-        return dict(zip(names, values, strict=True))
+        *values, size = torch.stack([*losses.values(), norm.detach().float()]).tolist()
+        numbers = dict(zip(names, values, strict=True))
+        if not all(map(math.isfinite, (*values, size))):
+            raise TrainingError(self._diverged(pieces, numbers | {"norm of the gradient": size}))
+        return numbers
+
+    def _losses(self, pieces: list[Piece]) -> dict[str, Tensor] | None:
+        """Return the losses of a batch and leave its gradients; None if the memory ran out."""
+        self.wrapped_optimizer.zero_grad()
+        counts = [len(self.task.names(piece.item)) for piece in pieces]
+        total: dict[str, Tensor] = {}
+        try:
+            for piece, count in zip(pieces, counts, strict=True):
+                share = count / sum(counts)
+                losses = self.wrapped(piece.batch.to(self.fabric.device))
+                self.fabric.backward(losses["loss"] * share)
+                for name, value in losses.items():
+                    total[name] = total.get(name, 0.0) + share * value.detach().float()
+        except torch.OutOfMemoryError:
+            return None
+        return total
+
+    def _smaller(self, pieces: list[Piece]) -> list[Piece]:
+        """Return the batch in twice as many pieces; those to come are divided alike."""
+        items = divided(self.task, [piece.item for piece in pieces], 2 * len(pieces))
+        names = ", ".join(name for piece in pieces for name in self.task.names(piece.item))
+        if self.fabric.world_size > 1:  # the others wait for as many gradients as they have
+            raise TrainingError(f"a batch does not fit into memory; make batches smaller: {names}")
+        if len(items) == len(pieces):
+            raise TrainingError(f"one example alone does not fit into memory, of: {names}")
+        self.parts = max(self.parts, len(items))
+        warnings.warn(
+            f"step {self.counters.step + 1}: out of memory; batches go on in {len(items)} parts",
+            MolgenWarning,
+            stacklevel=2,
+        )
+        return [Piece(item, self.task.load(item)) for item in items]
+
+    def _diverged(self, pieces: list[Piece], numbers: dict[str, float]) -> str:
+        wrong = ", ".join(f"{k} is {v}" for k, v in numbers.items() if not math.isfinite(v))
+        names = ", ".join(name for piece in pieces for name in self.task.names(piece.item))
+        good = "no state was saved before"
+        if self.state.is_file():
+            good = f"{self.state} holds the state of step {read_counters(self.state).step}"
+        return (
+            f"step {self.counters.step + 1}, epoch {self.counters.epoch + 1}: {wrong}; {good}; "
+            f"a lower learning rate may help; the batch was {names}"
+        )
 
     def _validate(self) -> None:
         """Validate, keep the weights if they are the best, and close the row of the epoch."""

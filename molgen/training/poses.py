@@ -26,6 +26,7 @@ from molgen.diffusion.spaces import SPACES
 from molgen.geometry.alignment import superposition
 from molgen.training.loop import LoopConfig
 from molgen.training.pose_data import PoseBatch, PoseData, PoseSampling
+from molgen.training.task import halved
 
 Item = tuple[tuple[int, ...], str, int]
 
@@ -203,6 +204,15 @@ class PoseTask:
         """Return a batch."""
         positions, space, seed = item
         return self.data.batch(positions, space, seed, self.config.sampling)
+
+    def names(self, item: Item) -> list[str]:
+        """Return the ids of the complexes in a batch."""
+        return [self.data.ids[k] for k in item[0]]
+
+    def halves(self, item: Item) -> list[Item]:
+        """Return two halves of a batch; they draw other noise."""
+        positions, space, seed = item
+        return [(part, space, seed + k) for k, part in enumerate(halved(positions))]
 
     def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
         """Return losses on fixed noise and RMSDs of sampled poses; "monitor" is minus the loss."""

@@ -27,6 +27,7 @@ from molgen.training.quality_data import (
     pack_groups,
 )
 from molgen.training.quality_metrics import mean_metrics, pearson
+from molgen.training.task import halved
 
 
 @dataclass(frozen=True)
@@ -255,6 +256,14 @@ class QualityTask:
     def load(self, item: list[int]) -> QualityBatch:
         """Return a batch."""
         return self.data.load(item)
+
+    def names(self, item: list[int]) -> list[str]:
+        """Return the ids of the models in a batch."""
+        return [self.data.ids[k] for k in item]
+
+    def halves(self, item: list[int]) -> list[list[int]]:
+        """Return two halves of a batch."""
+        return halved(item)
 
     def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
         """Return the metrics on the validation targets, and the one to raise as "monitor"."""

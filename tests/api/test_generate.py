@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from molgen.api.generate import generate
 from molgen.config import to_dict
-from molgen.errors import ConfigError, LigandError
+from molgen.errors import ConfigError, LigandError, MolgenWarning
 from molgen.io import read_structure, write_pdb
 
 PHENOLS = [("phenol", "Oc1ccccc1"), ("cresol", "Cc1ccccc1O"), ("thymol", "CC(C)c1ccc(C)cc1O")]
@@ -150,6 +150,15 @@ def test_one_bad_row_stops_no_other(tmp_path, target, quick):
     assert {row["name"] for row in summary} == {"phenol", "cresol"}
     report = (tmp_path / "out/report.html").read_text()
     assert "no embedding" in report and "no 3D conformer" in report
+
+
+def test_a_ligand_unlike_those_of_training_is_docked_and_said(tmp_path, target, quick):
+    source = table(tmp_path / "ligands.csv", [PHENOLS[0], ("silane", "C[Si](C)(C)CCCO")])
+    with pytest.warns(MolgenWarning, match=r"silane: outside what confidence-1 .* elements 14"):
+        generate(target, tmp_path / "out", ligand=source, config=replace(quick, rank="confidence"))
+    first, second = read_csv(tmp_path / "out/status.csv")
+    assert first["notes"] == "" and second["status"] == "ok"
+    assert second["notes"] == "outside what confidence-1 was trained on: elements 14"
 
 
 def test_names_cannot_leave_the_folder_or_meet(tmp_path, target, quick):

@@ -17,7 +17,7 @@ from molgen.diffusion.particles import resampled, walk_particles
 from molgen.diffusion.sampling import Denoiser, SamplingConfig
 from molgen.diffusion.spaces import posterior
 from molgen.diffusion.tree_search import explore
-from molgen.errors import ConfigError
+from molgen.errors import ConfigError, DeviceError
 from molgen.search.settings import InferenceSettings, SidegenSettings
 
 PRIOR, AIM, WIDTH = 2.0, 2.0, 1.0
@@ -215,6 +215,28 @@ def test_none_is_plain_sampling_bit_by_bit(walk_of):
     plain = sample(walk.model, start, walk.ligand, walk.target, walk.config, generator())
     found = run_search(make(), start, None, InferenceSettings(), generator())
     assert torch.equal(found.coords, plain) and found.energies.isnan().all()
+
+
+def test_poses_too_many_for_memory_are_estimated_in_parts(walk_of, monkeypatch):
+    make, start = walk_of
+    whole = make().run(make().start(start, generator()), generator())
+    walk = make()
+    real, seen = walk.model.network.forward, []
+
+    def forward(noisy, *rest):
+        if noisy.shape[1] > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        seen.append(noisy.shape[1])
+        return real(noisy, *rest)
+
+    monkeypatch.setattr(walk.model.network, "forward", forward)
+    most = 2
+    parts = walk.run(walk.start(start, generator()), generator())
+    assert seen == [2, 2, 2] * 6 and walk.evaluations == 36
+    torch.testing.assert_close(parts, whole, atol=1e-4, rtol=1e-4)
+    most = 0
+    with pytest.raises(DeviceError, match="one pose does not fit"):
+        walk.run(walk.start(start, generator()), generator())
 
 
 @pytest.mark.parametrize("kind", ["best-of-n", "particles", "noise", "tree"])

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import made
 from rdkit import Chem
 
-from molgen.energy.learned import OrbitalGap, PartialCharges, ScfEnergy, outside_domain
+from molgen.energy.learned import OrbitalGap, PartialCharges, ScfEnergy
 from molgen.energy.property_model import (
     COMPOSITION,
     PropertyModel,
@@ -132,10 +132,3 @@ def test_checkpoints_load_as_they_were_saved_and_others_are_refused(checkpoint, 
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(StoreError):
         load_properties(str(tmp_path))
-
-
-def test_the_domain_is_told(checkpoint):
-    inside, outside = (Chem.MolFromSmiles(s) for s in ("NCCCC(=O)O", "C[NH3+]"))
-    assert outside_domain(checkpoint, ligand_arrays(inside)) == ""
-    text = outside_domain(checkpoint, ligand_arrays(outside))
-    assert text == "heavy atoms 2 (seen 5 to 20); formal charge 1 (seen 0 to 0)"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from molgen.errors import OutputError, StoreError
+from molgen.errors import MolgenWarning, OutputError, StoreError, TrainingError
 from molgen.training.loop import LoopConfig, fit, prefetch
 from molgen.training.schedule import MovingAverage, learning_rate_factor
 
@@ -43,6 +43,18 @@ class LineTask:
         if self.stop_at == (self.epoch, item[0]):
             raise KeyboardInterrupt
         return item[1]
+
+    def names(self, item):
+        number, examples, *first = item
+        return [f"{number}-{sum(first) + k}" for k in range(len(examples))]
+
+    def halves(self, item):
+        number, examples, *first = item
+        middle = len(examples) // 2
+        if not middle:
+            return [item]
+        start = sum(first)
+        return [(number, examples[:middle], start), (number, examples[middle:], start + middle)]
 
     def validate(self, module, device):
         assert not module.training
@@ -129,6 +141,77 @@ def test_states_that_cannot_be_taken_up(tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(StoreError, match="no state of a training run"):
         train(path, LineTask(), resume=True)
+
+
+def small_memory(task, monkeypatch, most):
+    """Let the module of a task run out of memory with more than ``most`` examples."""
+    real, seen = task.module.forward, []
+
+    def forward(batch):
+        if len(batch) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        seen.append(len(batch))
+        return real(batch)
+
+    monkeypatch.setattr(task.module, "forward", forward)
+    return seen
+
+
+def test_a_batch_too_large_for_memory_is_halved_until_it_fits(tmp_path, monkeypatch):
+    whole, halved = LineTask(), LineTask()
+    for task in (whole, halved):
+        task.module.noise.p = 0.0
+    expected = train(tmp_path / "whole", whole)
+    seen = small_memory(halved, monkeypatch, 3)
+    with pytest.warns(MolgenWarning, match="step 1: out of memory; batches go on in 4 parts"):
+        result = train(tmp_path / "halved", halved)
+    assert set(seen) == {2} and result.steps == 48
+    for key in ("train_loss", "val_error"):
+        found, wanted = ([row[key] for row in run.history] for run in (result, expected))
+        assert found == pytest.approx(wanted, rel=1e-4)
+
+
+def test_one_example_too_large_for_memory_ends_the_run(tmp_path, monkeypatch):
+    task = LineTask()
+    small_memory(task, monkeypatch, 0)
+    with (
+        pytest.warns(MolgenWarning, match="in 8 parts"),
+        pytest.raises(TrainingError, match="one example alone does not fit .*, of: 0-0, 0-1"),
+    ):
+        train(tmp_path / "state", task)
+
+
+@pytest.mark.parametrize("clip", [0.0, 1.0])
+def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(tmp_path, clip):
+    task, path = LineTask(), tmp_path / "state"
+    config = LoopConfig(epochs=8, warmup=3, save_minutes=0.0, clip=clip)
+    load = task.load
+
+    def damaged(item):
+        return load(item) * (math.nan if (task.epoch, item[0]) == (2, 3) else 1.0)
+
+    task.load = damaged
+    with pytest.raises(TrainingError) as caught:
+        train(path, task, config)
+    text = str(caught.value)
+    assert text.startswith("step 16, epoch 3: loss is nan, again is nan, norm of the gradient is")
+    assert f"{path} holds the state of step 15" in text and text.endswith("3-5, 3-6, 3-7")
+    healthy = train(path, LineTask(), config, resume=True)
+    assert healthy.steps == 48 and math.isfinite(healthy.history[-1]["val_error"])
+
+
+def test_a_gradient_that_is_no_number_ends_the_run(tmp_path, monkeypatch):
+    task = LineTask()
+    real = task.module.forward
+
+    def forward(batch):
+        losses = real(batch)  # the root of zero has a value and no slope
+        return losses | {"loss": losses["loss"] + (0.0 * task.module.linear.weight.sum()).sqrt()}
+
+    monkeypatch.setattr(task.module, "forward", forward)
+    message = "step 1, epoch 1: norm of the gradient is nan; no state was saved before"
+    with pytest.raises(TrainingError, match=message):
+        train(tmp_path / "state", task)
 
 
 def test_without_average_and_clipping_the_live_weights_count(tmp_path):
