@@ -3,7 +3,8 @@
 Late in sampling, where the estimate is nearly a pose, it goes a few steps down the gradient of a
 weighted sum of energies before the sampler steps towards it. A step that does not lower the energy
 of a pose is taken back and tried at half its length, so guidance never raises the energy it is
-given. What is moved is the estimate x̂_0 and not the noisy pose, as in universal guidance (Bansal
+given. In rigid-torsion space every step is made along torsions, rotation and translation. What is
+moved is the estimate x̂_0 and not the noisy pose, as in universal guidance (Bansal
 et al., arXiv 2302.07121, forward guidance on x̂_0 with several steps).
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molgen.diffusion.sampling import Mover
 from molgen.search.settings import GuidanceSettings
 
 if TYPE_CHECKING:
@@ -86,16 +88,20 @@ class EnergyGuide:
     ) -> None:
         self.energy, self.settings = energy, settings
 
-    def __call__(self, clean: Tensor, sigma: float) -> Tensor:
+    def acts(self, sigma: float) -> bool:
+        """Tell whether anything is moved at noise ``sigma`` Å."""
+        return ramp(self.settings, sigma) > 0
+
+    def __call__(self, clean: Tensor, sigma: float, mover: Mover) -> Tensor:
         """Return estimates (1, poses, atoms, 3) Å of no higher energy than those given."""
         share = ramp(self.settings, sigma)
         if not share:
             return clean
         if isinstance(self.energy, torch.nn.Module):
             self.energy.to(clean.device, clean.dtype)
-        return self._descended(clean[0], share)[None]
+        return self._descended(clean[0], share, mover)[None]
 
-    def _descended(self, coords: Tensor, share: float) -> Tensor:
+    def _descended(self, coords: Tensor, share: float, mover: Mover) -> Tensor:
         settings = self.settings
         rate = torch.full_like(coords[:, :1, :1], share * settings.rate)
         lowest, gradient = self._evaluate(coords)
@@ -103,7 +109,7 @@ class EnergyGuide:
             move = rate * gradient
             length = move.norm(dim=-1, keepdim=True).clamp_min(1e-12)
             move = move * (settings.largest * share / length).clamp_max(1.0)
-            trial = coords - move
+            trial = mover(coords[None], -move[None])[0]
             energy, slope = self._evaluate(trial)
             lower = (energy < lowest)[:, None, None]
             coords = torch.where(lower, trial, coords)

@@ -6,7 +6,8 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,8 +21,21 @@ from molgen.diffusion.spaces import SPACES
 from molgen.errors import DeviceError
 from molgen.graphs.pose_graph import LigandGraph
 
-Guide = Callable[[Float[Tensor, "complexes poses atoms 3"], float], Tensor]
-"""Moves the estimate of the clean poses; the second argument is σ in Å."""
+Mover = Callable[[Tensor, Tensor], Tensor]
+"""Takes poses and moves of their atoms, and returns the poses that a space allows."""
+
+
+@runtime_checkable
+class Guide(Protocol):
+    """Moves the estimate of the clean poses."""
+
+    def acts(self, sigma: float) -> bool:
+        """Tell whether anything is moved at noise ``sigma`` Å."""
+
+    def __call__(
+        self, clean: Float[Tensor, "complexes poses atoms 3"], sigma: float, mover: Mover
+    ) -> Float[Tensor, "complexes poses atoms 3"]:
+        """Return estimates; what moves is moved with ``mover``."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +137,11 @@ class Denoiser:
                 clean: Tensor = self.model.network(
                     part, level, self.ligand, self.target, self.config.space
                 )[-1]
-                found.append(clean if self.guide is None else self.guide(clean, sigma))
+                if self.guide is not None and self.guide.acts(sigma):
+                    # a pose of the space first: else the step would take back what was moved
+                    clean = self.projected(part, clean, sigma)
+                    clean = self.guide(clean, sigma, partial(self.space.moved, ligand=self.ligand))
+                found.append(clean)
         except torch.OutOfMemoryError:
             return None
         return torch.cat(found, 1)
@@ -148,13 +166,11 @@ class Denoiser:
         self,
         noisy: Float[Tensor, "complexes poses atoms 3"],
         clean: Float[Tensor, "complexes poses atoms 3"],
-        step: int,
+        sigma: float,
     ) -> Float[Tensor, "complexes poses atoms 3"]:
         """Return estimates of clean poses with the geometry that the space allows."""
         unused = torch.Generator()
-        found: Tensor = self.space.step(
-            noisy, clean, self.ligand, self.levels[step], 0.0, unused, 0.0
-        )
+        found: Tensor = self.space.step(noisy, clean, self.ligand, sigma, 0.0, unused, 0.0)
         return found
 
     def run(

@@ -67,6 +67,9 @@ class PoseSpace(Protocol):
     ) -> Coords:
         """Return poses at level ``lower``, from those at ``sigma`` and the clean estimate."""
 
+    def moved(self, coords: Coords, moves: Coords, ligand: LigandGraph) -> Coords:
+        """Return poses whose atoms went along ``moves`` as far as the space lets them."""
+
 
 SPACES = Registry(
     "pose space",
@@ -116,6 +119,10 @@ class Cartesian:
         epsilon = self._epsilon(noisy, ligand, generator) if spread else 0.0
         return clean + ratio * (noisy - clean) + spread * epsilon
 
+    def moved(self, coords: Coords, moves: Coords, ligand: LigandGraph) -> Coords:
+        """Return poses with every atom moved."""
+        return coords + moves * ligand.mask[:, None, :, None]
+
     @staticmethod
     def _epsilon(coords: Coords, ligand: LigandGraph, generator: torch.Generator) -> Coords:
         own = draw(tuple(coords.shape), coords, generator)
@@ -136,7 +143,7 @@ class RigidTorsion:
         shaped = self._aligned(
             turn_in_order(coords, turns, ligand.quads, ligand.moving), coords, ligand
         )
-        return self._moved(shaped, ligand, sigma, generator)
+        return self._scattered(shaped, ligand, sigma, generator)
 
     def step(
         self,
@@ -169,8 +176,17 @@ class RigidTorsion:
             shaped = (shaped - middle) @ rest.mT + middle + shift
         if spread:
             level = torch.full(noisy.shape[:2], spread, dtype=noisy.dtype, device=noisy.device)
-            shaped = self._moved(shaped, ligand, level, generator)
+            shaped = self._scattered(shaped, ligand, level, generator)
         return shaped * ligand.mask[:, None, :, None]
+
+    def moved(self, coords: Coords, moves: Coords, ligand: LigandGraph) -> Coords:
+        """Return poses that went along ``moves`` by torsions, rotation and translation.
+
+        Least squares over the velocities that the variables give the atoms, with a little damping.
+        """
+        turns = _following_turns(coords, moves, ligand)
+        shaped = turn_in_order(coords, turns, ligand.quads, ligand.moving)
+        return self._aligned(shaped, coords + moves, ligand) * ligand.mask[:, None, :, None]
 
     def _aligned(self, moving: Coords, target: Coords, ligand: LigandGraph) -> Coords:
         rotation, shift = self._onto(moving, target, ligand)
@@ -184,7 +200,7 @@ class RigidTorsion:
         return rotation.to(moving), shift.to(moving)
 
     @staticmethod
-    def _moved(
+    def _scattered(
         coords: Coords, ligand: LigandGraph, sigma: Sigma, generator: torch.Generator
     ) -> Coords:
         """Return poses with random moves and rotations about their centres."""
@@ -202,6 +218,32 @@ class RigidTorsion:
         shift = CENTRE * sigma[..., None, None] * draw((*coords.shape[:2], 1, 3), coords, generator)
         moved = (coords - middle) @ rotation.mT + middle + shift
         return moved * ligand.mask[:, None, :, None]
+
+
+def _following_turns(
+    coords: Coords, moves: Coords, ligand: LigandGraph
+) -> Float[Tensor, "complexes poses torsions"]:
+    """Return the turns in radians that bring atoms nearest to where ``moves`` takes them."""
+    torsions = ligand.quads.shape[1]
+    mask = ligand.mask[:, None, None, :, None].to(coords)
+    index = ligand.quads[:, None, :, 1:3, None].expand(-1, coords.shape[1], -1, -1, 3)
+    begin, end = coords[:, :, None].expand(-1, -1, torsions, -1, -1).gather(3, index).unbind(3)
+    axis = torch.nn.functional.normalize(end - begin, dim=-1)[..., None, :]
+    swung = torch.linalg.cross(axis.expand(-1, -1, -1, coords.shape[2], -1),
+                               coords[:, :, None] - end[..., None, :])  # fmt: skip
+    swung = swung * ligand.moving[:, None, ..., None].to(coords)
+    units = torch.eye(3, dtype=coords.dtype, device=coords.device)
+    around = torch.linalg.cross(
+        units[:, None].expand(*coords.shape[:2], -1, coords.shape[2], -1),
+        (coords - centre(coords, ligand.mask))[:, :, None].expand(-1, -1, 3, -1, -1),
+    )
+    along = units[:, None].expand_as(around)
+    speeds = (torch.cat([swung, around, along], 2) * mask).flatten(3)
+    normal = speeds @ speeds.mT
+    damping = 1e-3 * normal.diagonal(dim1=-2, dim2=-1) + 1e-6
+    wanted = speeds @ (moves * mask[:, :, 0]).flatten(2)[..., None]
+    found = torch.linalg.solve(normal + torch.diag_embed(damping), wanted)
+    return found[..., :torsions, 0]
 
 
 def posterior(sigma: float, lower: float, eta: float) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from molgen.diffusion.guidance import TERMS, EnergyGuide, build_guide, in_pocket
 from molgen.diffusion.model import SidegenModel
 from molgen.diffusion.network import SidegenConfig
 from molgen.diffusion.sampling import SamplingConfig, sample
+from molgen.diffusion.spaces import RigidTorsion
 from molgen.energy import ENERGIES
 from molgen.geometry.rotations import matrix_from_quaternion, random_quaternions
 from molgen.graphs.energy_topology import build_energy_topology
+from molgen.graphs.pose_graph import ligand_of, stack_ligands
 from molgen.io import read_ligand, read_protein
 from molgen.search.settings import GuidanceSettings
 
@@ -27,6 +30,15 @@ ONLY = GuidanceSettings(
     on=True, clash=0, vina=0, internal=0, bounds=0, planarity=0, chirality=0, start=2.0, full=1.0
 )  # fmt: skip
 """Nothing but what a test adds."""
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def freely(coords, moves):
+    """Move every atom as it likes."""
+    return coords + moves
 
 
 def alanine():
@@ -61,7 +73,7 @@ def guide_of(case, settings, space="cartesian"):
 def test_every_term_lowers_its_energy(case, name):
     guide = guide_of(case, replace(ONLY, **{name: 0.5}))
     coords = case[2] * (0.7 if name == "internal" else 1.0)
-    moved = guide(coords, 0.5)
+    moved = guide(coords, 0.5, freely)
     before, after = guide.energy(coords[0]), guide.energy(moved[0])
     assert before.max() > before.min() and (after <= before).all()
     assert after.sum() < before.sum() - 0.1 * before.sum().abs()
@@ -70,21 +82,21 @@ def test_every_term_lowers_its_energy(case, name):
 def test_a_mirrored_centre_is_pushed_towards_the_right_one():
     topology, mirrored = alanine()
     guide = build_guide(replace(ONLY, chirality=1.0), topology, np.zeros(3), "cartesian")
-    moved = guide(mirrored[None, None], 0.5)
+    moved = guide(mirrored[None, None], 0.5, freely)
     before, after = guide.energy(mirrored[None]), guide.energy(moved[0])
     assert before.item() > 45.0 and after.item() < 0.8 * before.item()
 
 
 def test_no_atom_moves_further_than_it_may(case):
     settings = replace(ON, largest=0.1, iterations=3, rate=10.0)
-    moved = guide_of(case, settings)(case[2], 0.1)
+    moved = guide_of(case, settings)(case[2], 0.1, freely)
     assert 0.01 < (moved - case[2]).norm(dim=-1).max() <= 0.3 + 1e-9
 
 
 def test_it_acts_below_start_and_in_full_below_full(case):
     settings = replace(ON, start=2.0, full=1.0)
     assert [ramp(settings, sigma) for sigma in (3.0, 2.0, 1.5, 1.0, 0.1)] == [0, 0, 0.5, 1, 1]
-    assert guide_of(case, settings)(case[2], 2.0) is case[2]
+    assert guide_of(case, settings)(case[2], 2.0, freely) is case[2]
 
 
 def test_turning_everything_turns_the_guided_estimate(case):
@@ -93,9 +105,11 @@ def test_turning_everything_turns_the_guided_estimate(case):
     inside = in_pocket(topology, centre)
     receptor = replace(inside.receptor, coords=inside.receptor.coords @ turn.numpy().T)
     turned = build_guide(ON, replace(inside, receptor=receptor), np.zeros(3), "cartesian")
-    plain = guide_of(case, ON)(coords, 0.5)
+    plain = guide_of(case, ON)(coords, 0.5, freely)
     assert (plain - coords).abs().max() > 0.1
-    torch.testing.assert_close(turned(coords @ turn.T, 0.5), plain @ turn.T, atol=1e-9, rtol=0)
+    torch.testing.assert_close(
+        turned(coords @ turn.T, 0.5, freely), plain @ turn.T, atol=1e-9, rtol=0
+    )
 
 
 def test_what_is_switched_off_is_not_there(case):
@@ -125,10 +139,26 @@ def test_a_guide_that_never_acts_changes_no_bit(space, batch):
     assert torch.equal(run(never), run(None))
 
 
+def test_guidance_in_rigid_torsion_space_keeps_what_is_rigid(case, complexes):
+    (entry,) = (one for one in complexes if one.id == "6XG5_TOP")
+    ligand = stack_ligands([ligand_of(entry)])
+    start = torch.from_numpy(entry.ligand_coords - case[1]).double()[None, None]
+    space = RigidTorsion()
+    shaken = space.noise(start.repeat(1, 4, 1, 1), ligand, torch.full((1, 4), 0.5), generator())
+    guide = guide_of(case, replace(ON, iterations=8), "rigid-torsion")
+    moved = guide(shaken, 0.1, partial(space.moved, ligand=ligand))
+    before, after = guide.energy(shaken[0]), guide.energy(moved[0])
+    assert (after <= before).all() and after.sum() < before.sum() - 1.0
+    kept = ligand.rigid[0].bool()
+    assert kept.sum() > 20
+    distances = [torch.cdist(poses[0], poses[0])[:, kept] for poses in (shaken, moved)]
+    torch.testing.assert_close(*distances, atol=1e-6, rtol=0)
+
+
 def test_any_energy_can_guide():
     guide = EnergyGuide(lambda x: 10.0 * x.square().sum((1, 2)), ON)
     coords = torch.ones(1, 2, 3, 3)
-    assert (guide(coords, 0.1).norm(dim=-1) < coords.norm(dim=-1)).all()
+    assert (guide(coords, 0.1, freely).norm(dim=-1) < coords.norm(dim=-1)).all()
 
 
 def test_learned_energies_have_a_slot(case, monkeypatch):

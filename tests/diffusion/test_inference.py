@@ -51,7 +51,7 @@ class Toy:
         fresh = torch.randn(noisy.shape, generator=generator)
         return clean + ratio * (noisy - clean) + spread * fresh
 
-    def projected(self, noisy, clean, step):
+    def projected(self, noisy, clean, sigma):
         return clean
 
     def run(self, noisy, generator):

@@ -58,6 +58,26 @@ def test_a_step_that_lowers_no_noise_changes_nothing(space, batch):
     torch.testing.assert_close(found, noisy, atol=1e-8, rtol=0)
 
 
+@pytest.mark.parametrize("space", sorted(SPACES))
+def test_a_space_follows_the_moves_it_allows(space, batch):
+    _, ligand, coords = batch
+    coords = coords * ligand.mask[:, None, :, None]
+    sigma = torch.full(coords.shape[:2], 0.05, dtype=torch.float64)
+    wanted = SPACES[space]().noise(coords, ligand, sigma, generator())
+    found = SPACES[space]().moved(coords, wanted - coords, ligand)
+    error = (found - wanted).norm(dim=-1).max(-1).values
+    assert (error < 0.1 * (wanted - coords).norm(dim=-1).max(-1).values).all()
+
+
+def test_moves_in_rigid_torsion_space_keep_bonds_angles_and_rings(batch):
+    _, ligand, coords = batch
+    moves = 0.5 * torch.randn(coords.shape, generator=generator()).double()
+    found = RigidTorsion().moved(coords, moves, ligand)
+    pairs = (ligand.rigid & ligand.mask[:, :, None] & ligand.mask[:, None])[:, None]
+    change = (distances(found) - distances(coords)).abs()
+    assert change[pairs.expand_as(change)].max() < 1e-9 and change.max() > 0.05
+
+
 def test_cartesian_noise_has_the_size_it_says(batch):
     _, ligand, coords = batch
     many = coords[:, :1].expand(-1, 4000, -1, -1)
