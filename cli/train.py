@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -12,8 +11,9 @@ from molgen.cli import options
 
 def _speaks(quiet: bool, as_json: bool) -> tuple[bool, bool]:
     """Return ``quiet`` and ``as_json`` so that only one of several processes speaks."""
-    alone = os.environ.get("LOCAL_RANK", "0") == "0"
-    return (quiet, as_json) if alone else (True, False)
+    from molgen.api.processes import first_process
+
+    return (quiet, as_json) if first_process() else (True, False)
 
 
 def _resumable(function: options.Function) -> options.Function:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from molgen.api.processes import first_process
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.splits import SplitOptions, split_ids
 from molgen.errors import InputError, OutputError
@@ -58,11 +59,6 @@ def open_folder(folder: Path, *, resume: bool) -> None:
                 (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be used for the checkpoint ({error})") from None
-
-
-def first_process() -> bool:
-    """Tell whether this is the process of a run that writes and speaks."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def fit_in(

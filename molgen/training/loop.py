@@ -55,8 +55,9 @@ class LoopConfig:
             schedule then falls with the time, so that it ends where the run does.
         save_minutes: between saved states within an epoch.
         precision: of Lightning Fabric.
-        devices: how many of the accelerator.
-        strategy: of Lightning Fabric when there are several devices.
+        devices: processes on a machine, each with a GPU of its own, or on the CPU; more than one
+            train as DDP.
+        nodes: machines.
     """
 
     epochs: int = limited(40, min=1)
@@ -73,7 +74,7 @@ class LoopConfig:
     save_minutes: float = limited(5.0, min=0.0)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     devices: int = limited(1, min=1)
-    strategy: Literal["auto", "ddp"] = "auto"
+    nodes: int = limited(1, min=1)
 
 
 @dataclass(frozen=True)
@@ -375,8 +376,14 @@ def _fabric(config: LoopConfig, device: str) -> Any:
         raise DependencyError("training needs Lightning: pip install 'molgen[train]'") from None
     kind, _, number = device.partition(":")
     devices: Any = [int(number)] if number else config.devices
+    several = config.devices * config.nodes > 1
     fabric = Fabric(
-        accelerator=kind, devices=devices, strategy=config.strategy, precision=config.precision
+        accelerator=kind,
+        devices=devices,
+        num_nodes=config.nodes,
+        # the last block of a network tells the target something that nobody asks for
+        strategy="ddp_find_unused_parameters_true" if several else "auto",
+        precision=config.precision,
     )
     fabric.launch()
     return fabric

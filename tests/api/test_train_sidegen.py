@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from rdkit import Chem
 
 from molgen.api import train_sidegen as use_case
 from molgen.api.preprocess import preprocess
+from molgen.api.processes import first_process
 from molgen.cli.main import cli
 from molgen.diffusion.model import load_sidegen
 from molgen.errors import ConfigError, InputError
@@ -149,3 +152,36 @@ def test_without_rounds_the_proposals_are_only_minimised(checkpoint):
     crystal = read_ligand(COMPLEXES / NAME / f"{NAME}_ligand.sdf")
     found = sampled(checkpoint, crystal, rounds=0)
     assert 1 <= len(found) <= 4 and np.isfinite(found.scores).all()
+
+
+@pytest.mark.parametrize(
+    "environment, first",
+    [
+        ({}, True),
+        ({"RANK": "0", "LOCAL_RANK": "0"}, True),
+        ({"RANK": "4", "LOCAL_RANK": "0", "SLURM_PROCID": "0"}, False),  # torchrun, second machine
+        ({"SLURM_PROCID": "0"}, True),
+        ({"SLURM_PROCID": "3"}, False),
+        ({"NODE_RANK": "0", "LOCAL_RANK": "1"}, False),
+        ({"NODE_RANK": "1", "LOCAL_RANK": "0"}, False),
+    ],
+)
+def test_one_process_of_a_run_speaks(environment, first):
+    assert first_process(environment) is first
+
+
+def test_two_processes_train_one_model(store, checkpoint):
+    settings = store / "two.yaml"
+    settings.write_text(SETTINGS.replace("loop: {", "loop: {devices: 2, "))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    command += ["--standalone", "-m", "molgen.cli.main", "train", "sidegen"]
+    command += [str(store / "store"), "--out", str(store / "two"), "--config", str(settings)]
+    command += ["--split", str(store / "split"), "--device", "cpu", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)  # of one process only
+    assert said["steps"] == 3
+    history = (store / "two" / "history.csv").read_text()
+    alone = (store / "model" / "history.csv").read_text()
+    assert len(history.splitlines()) == 4 and "nan" not in history and history != alone
+    assert load_sidegen(str(store / "two")).network.config.width == 16
