@@ -58,6 +58,13 @@ _SHOWN_POCKETS = 5
     type=click.Choice(["auto", "confidence", "energy"]),
     help="What ranks the valid poses. Default auto: the learned confidence where it applies.",
 )
+@click.option(
+    "--relax",
+    is_flag=True,
+    default=None,
+    help="Minimise the poses and the side chains round them with OpenMM; a relaxed pose is "
+    "returned only where it is better, and both are kept.",
+)
 @options.seed
 @options.device
 @options.out()
@@ -76,6 +83,7 @@ def command(
     sidegen_search: str | None,
     keep_raw: bool | None,
     rank: str | None,
+    relax: bool | None,
     seed: int | None,
     device: str | None,
     out: Path,
@@ -105,6 +113,7 @@ def command(
         {
             **options.given(num_poses=num_poses, sampler=sampler, seed=seed, device=device),
             **options.given(sidegen__inference__kind=sidegen_search, keep_raw=keep_raw, rank=rank),
+            **options.given(relax=relax),
             **_guidance(guide),
         },
     )
@@ -205,8 +214,14 @@ def _print_pockets(pockets: tuple[dict[str, Any], ...]) -> None:
 def _outcome(ligand: LigandResult) -> str:
     if ligand.status != "ok":
         return f"failed: {ligand.reason}"
+    from molgen.scoring.bands import band
+
     valid = sum(bool(pose["posebusters_pass"]) for pose in ligand.poses)
+    top = ligand.poses[0]
+    said = f"score {top['score']:.2f} kcal/mol"
+    if "confidence" in top:
+        said = f"confidence {top['confidence']:.2f} ({band(top['confidence'])}), {said}"
     return (
-        f"{len(ligand.poses)} poses, {valid} pass PoseBusters, best score "
-        f"{ligand.poses[0]['score']:.2f} kcal/mol, {ligand.seconds:.1f} s"
+        f"{len(ligand.poses)} poses, {valid} pass PoseBusters; the first has {said}; "
+        f"{ligand.seconds:.1f} s"
     )

@@ -20,7 +20,9 @@ from molgen.api.generate_report import write_generate_report
 from molgen.api.output_folder import (
     OUTPUTS,
     RAW_POSES,
+    RELAXED_POSES,
     RUN,
+    UNRELAXED_POSES,
     LigandResult,
     begin_ligand,
     check_folder,
@@ -35,8 +37,9 @@ from molgen.api.pose_output import RankedPose, rank_poses
 from molgen.api.provenance import input_record, run_record
 from molgen.checkpoints import outside_domain
 from molgen.config import check, fingerprint, limited, to_dict
+from molgen.energy.relax_settings import RelaxConfig
 from molgen.errors import ConfigError, InputError, MolgenError, MolgenWarning
-from molgen.io import LigandRow, unique_name, write_sdf
+from molgen.io import LigandRow, unique_name
 from molgen.io.ligand_file import MAX_TESTED_ATOMS
 from molgen.io.rdkit_log import quiet_rdkit
 from molgen.io.sdf import sdf_record
@@ -48,7 +51,11 @@ from molgen.search.settings import SearchSettings, SidegenSettings, VinaSettings
 from molgen.structure import Ligand, Pocket
 
 if TYPE_CHECKING:
+    from molgen.api.relax_poses import PoseRelaxer
     from molgen.scoring.confidence import ConfidenceScorer
+
+Record = tuple[Any, dict[str, Any]]
+"""A molecule and its properties, as files of poses hold them."""
 
 _TOOLKIT_ERRORS = (RuntimeError, ValueError, ArithmeticError)
 """What chemistry libraries raise on odd molecules."""
@@ -69,6 +76,9 @@ class GenerateConfig:
         rank: what ranks valid poses: a learned confidence or the energy; "auto" is confidence,
             except with ``keep_raw`` and with the sampler ``vina``, whose energies are others.
         confidence: checkpoint that rates poses.
+        relax: minimise the poses to return in the pocket, and return the minimum where it is
+            better (see `molgen.api.relax_found`).
+        relaxation: how.
         search: settings of the sampler ``search``.
         sidegen: settings of the sampler ``sidegen``.
         vina: settings of the sampler ``vina``.
@@ -82,6 +92,8 @@ class GenerateConfig:
     keep_raw: bool = False
     rank: Literal["auto", "confidence", "energy"] = "auto"
     confidence: str = "confidence-1"
+    relax: bool = False
+    relaxation: RelaxConfig = RelaxConfig()
     search: SearchSettings = SearchSettings()
     sidegen: SidegenSettings = SidegenSettings()
     vina: VinaSettings = VinaSettings()
@@ -160,7 +172,9 @@ def generate(
     inputs = {role: input_record(path) for role, path in files.items() if path and is_file(path)}
     settings = SamplerSettings(config.search, config.sidegen, config.vina)
     rater = _rater(config, target)
+    relaxer = _relaxer(config, target)
     sampler = build_sampler(config.sampler, target.receptor, target.box, settings, config.device)
+    docking = Docking(sampler, rater, relaxer, target, config)
     open_folder(folder, resume=resume, force=force)
     key = _run_key(inputs["target"]["sha256"], target, config)
     loaded = time.perf_counter()
@@ -171,7 +185,7 @@ def generate(
         place = unique_name(row.name, taken) if several else ""
         done = finished_ligand(folder / place, _ligand_key(row, key)) if resume else None
         resumed += done is not None
-        results.append(done or _one_ligand(row, sampler, rater, target, config, folder, place, key))
+        results.append(done or _one_ligand(row, docking, folder, place, key))
     write_summary(folder, results)
     write_status(folder, results)
     result = GenerateResult(
@@ -221,6 +235,24 @@ def _rater(config: GenerateConfig, target: Target) -> ConfidenceScorer | None:
     return ConfidenceScorer(target.receptor, config.confidence)
 
 
+def _relaxer(config: GenerateConfig, target: Target) -> PoseRelaxer | None:
+    """Return what relaxes poses, or None where it is not asked for.
+
+    Raises:
+        ConfigError: asked for where the energies of a relaxed pose cannot be had.
+        DeviceError: the OpenMM platform is not there.
+    """
+    if not config.relax:
+        return None
+    if config.keep_raw or config.sampler == "vina":
+        option = "keep_raw" if config.keep_raw else f"sampler {config.sampler}"
+        raise ConfigError(f"relax does not go with {option}; `molgen relax` takes any poses")
+    from molgen.api.relax_poses import PoseRelaxer  # OpenMM: only where it is asked for
+
+    charges = target.structure.formal_charges(target.removed)
+    return PoseRelaxer(target.receptor, charges, config.relaxation, config.seed)
+
+
 def _warn_of_large(rows: list[LigandRow]) -> None:
     for row in rows:
         if row.ligand is not None and row.ligand.num_atoms > MAX_TESTED_ATOMS:
@@ -228,15 +260,65 @@ def _warn_of_large(rows: list[LigandRow]) -> None:
             warnings.warn(f"{text} above {MAX_TESTED_ATOMS}", MolgenWarning, stacklevel=3)
 
 
+@dataclass(frozen=True)
+class Docking:
+    """What every ligand of a run meets.
+
+    Attributes:
+        sampler: finds poses.
+        rater: tells their confidence, or None where energy ranks.
+        relaxer: minimises them, or None.
+        target: receptor and box.
+        config: settings.
+    """
+
+    sampler: Sampler
+    rater: ConfidenceScorer | None
+    relaxer: PoseRelaxer | None
+    target: Target
+    config: GenerateConfig
+
+    def dock(self, ligand: Ligand) -> tuple[list[RankedPose], dict[str, list[Record]]]:
+        """Return the ranked poses of a ligand, and further files of poses by name.
+
+        Raises:
+            LigandError: no conformer can be embedded, or an element is not supported.
+        """
+        config, receptor = self.config, self.target.receptor
+        wanted = max(config.num_poses, RATED) if self.rater else config.num_poses
+        found = self.sampler.sample(ligand, wanted, config.seed)
+        rater = self.rater if self.rater and self.rater.knows(found) else None
+        found = rater.rate(found) if rater else found
+        if self.relaxer is not None and len(found):
+            from molgen.api.relax_found import relax_found
+
+            sampler: Any = self.sampler
+            made = relax_found(found, config.num_poses, sampler, rater, self.relaxer, config.seed)
+            ranked = rank_poses(made.poses, receptor, made.mols, made.properties())
+            before, after = made.records()
+            return ranked, {UNRELAXED_POSES: before, RELAXED_POSES: after}
+        poses = found.take(np.arange(min(len(found), config.num_poses)))
+        ranked = rank_poses(poses, receptor)
+        if not config.keep_raw or poses.raw is None:
+            return ranked, {}
+        raw = rank_poses(poses.raw, receptor)
+        chosen = accept(ranked, raw, config.num_poses, config.search.distinct)
+        return chosen, {RAW_POSES: [(pose.mol, pose.properties) for pose in raw]}
+
+    def unknown(self, ligand: Ligand) -> list[str]:
+        """Warn of what the learned models have not seen in training, and return it."""
+        used = [self.config.sidegen.checkpoint] if self.config.sampler == "sidegen" else []
+        used += [self.config.confidence] if self.rater else []
+        elements = [atom.GetAtomicNum() for atom in ligand.mol.GetAtoms()]
+        charge = sum(atom.GetFormalCharge() for atom in ligand.mol.GetAtoms())
+        found = [said for name in used if (said := outside_domain(name, elements, charge))]
+        for said in found:
+            warnings.warn(f"{ligand.name}: {said}", MolgenWarning, stacklevel=4)
+        return found
+
+
 def _one_ligand(
-    row: LigandRow,
-    sampler: Sampler,
-    rater: ConfidenceScorer | None,
-    target: Target,
-    config: GenerateConfig,
-    folder: Path,
-    place: str,
-    key: str,
+    row: LigandRow, docking: Docking, folder: Path, place: str, key: str
 ) -> LigandResult:
     """Dock one ligand, write its poses and outcome; that it cannot be docked is an outcome."""
     start = time.perf_counter()
@@ -244,20 +326,12 @@ def _one_ligand(
     ranked: list[RankedPose] = []
     reason, crash = row.error or "", ""
     notes: tuple[str, ...] = ()
+    others: dict[str, list[Record]] = {}
     if row.ligand is not None:
-        notes = (*row.ligand.notes, *_unknown_to_models(row.ligand, config, rater))
+        notes = (*row.ligand.notes, *docking.unknown(row.ligand))
         try:
             with quiet_rdkit():
-                wanted = max(config.num_poses, RATED) if rater else config.num_poses
-                poses = sampler.sample(row.ligand, wanted, config.seed)
-                if rater and rater.knows(poses):
-                    poses = rater.rate(poses)
-                poses = poses.take(np.arange(min(len(poses), config.num_poses)))
-                ranked = rank_poses(poses, target.receptor)
-                if config.keep_raw and poses.raw is not None:
-                    raw = rank_poses(poses.raw, target.receptor)
-                    write_sdf(folder / place / RAW_POSES, [(p.mol, p.properties) for p in raw])
-                    ranked = accept(ranked, raw, config.num_poses, config.search.distinct)
+                ranked, others = docking.dock(row.ligand)
             reason = "" if ranked else "no pose found"
         except InputError as error:
             reason = str(error)
@@ -284,22 +358,9 @@ def _one_ligand(
         result,
         [(pose.mol, pose.properties) for pose in ranked],
         crash,
+        others,
     )
     return result
-
-
-def _unknown_to_models(
-    ligand: Ligand, config: GenerateConfig, rater: ConfidenceScorer | None
-) -> list[str]:
-    """Warn of what the learned models have not seen in training, and return it."""
-    used = [config.sidegen.checkpoint] if config.sampler == "sidegen" else []
-    used += [config.confidence] if rater else []
-    elements = [atom.GetAtomicNum() for atom in ligand.mol.GetAtoms()]
-    charge = sum(atom.GetFormalCharge() for atom in ligand.mol.GetAtoms())
-    found = [said for name in used if (said := outside_domain(name, elements, charge))]
-    for said in found:
-        warnings.warn(f"{ligand.name}: {said}", MolgenWarning, stacklevel=3)
-    return found
 
 
 def _run_key(sha256: str, target: Target, config: GenerateConfig) -> str:

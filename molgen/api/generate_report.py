@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from molgen.errors import LigandError
 from molgen.io import LigandRow, cocrystal_ligand, write_pdb
 from molgen.io.sdf import sdf_record
 from molgen.report.html import MAX_3D, ReportEntry, write_report
+from molgen.scoring.bands import band
 
 _SHOWN = 8.0
 """Å around the poses of which receptor residues are shown."""
@@ -39,7 +40,7 @@ def write_generate_report(
             reason=result.reason,
             ligand_mol=row.ligand.mol if row.ligand else None,
             poses_sdf_text=texts.get(index, ""),
-            table=result.poses,
+            table=[_in_words(row) for row in result.poses],
             notes=result.notes,
         )
         for index, (row, result) in enumerate(zip(rows, results, strict=True))
@@ -55,6 +56,15 @@ def write_generate_report(
         reference_sdf=_reference(target, pocket),
         units=UNITS,
     )
+
+
+def _in_words(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of the table with what its confidence means."""
+    found = dict(row)
+    if "confidence" in found:
+        found = {"rank": found.pop("rank"), "confidence": found.pop("confidence"),
+                 "reliability": band(float(row["confidence"])), **found}  # fmt: skip
+    return found
 
 
 def _poses_text(folder: Path, result: LigandResult) -> str:

@@ -15,6 +15,8 @@ from molgen.io import atomic_write, write_sdf
 
 POSES = "poses.sdf"
 RAW_POSES = "raw_poses.sdf"
+UNRELAXED_POSES = "unrelaxed_poses.sdf"
+RELAXED_POSES = "relaxed_poses.sdf"
 RAW = "raw.sdf"
 RELAXED = "relaxed.sdf"
 SUMMARY = "summary.csv"
@@ -23,7 +25,8 @@ RUN = "run.json"
 REPORT = "report.html"
 RECORD = "record.json"
 """Outcome of a ligand, beside its poses and written after them; ``--resume`` trusts only this."""
-OUTPUTS = (POSES, RAW_POSES, RAW, RELAXED, SUMMARY, STATUS, RUN, REPORT, RECORD)
+POSE_FILES = (POSES, RAW_POSES, UNRELAXED_POSES, RELAXED_POSES, RAW, RELAXED)
+OUTPUTS = (*POSE_FILES, SUMMARY, STATUS, RUN, REPORT, RECORD)
 STATUS_COLUMNS = (
     "name", "folder", "status", "reason", "poses", "best_score", "seconds", "smiles", "notes",
 )  # fmt: skip
@@ -109,7 +112,7 @@ def clear(place: Path) -> None:
 def begin_ligand(place: Path) -> None:
     """Mark a ligand as started and remove what an earlier attempt at it left."""
     _write_record(place, {})  # first, so that ``--force`` knows the folder after a kill
-    for name in (POSES, RAW_POSES, RAW, RELAXED):
+    for name in POSE_FILES:
         for path in [place / name, *place.glob(f".{name}.*")]:
             path.unlink(missing_ok=True)
     for path in place.glob(f".{RECORD}.*"):
@@ -126,7 +129,7 @@ def finish_ligand(
 ) -> None:
     """Write the poses (molecule, properties), then the outcome.
 
-    ``others`` are further files of poses by name (`RAW`, `RELAXED`), written first.
+    ``others`` are further files of poses by name, written first.
     After a ``crash`` (traceback) the outcome is kept for reading, but ``--resume`` tries again.
     """
     for name, members in {**(others or {}), POSES: poses}.items():

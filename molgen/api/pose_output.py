@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ UNITS = {
     "strain": "kcal/mol",
     "confidence": "",
     "expected_rmsd": "Å",
+    "displacement": "Å",
 }
 """Units of the columns of summary.csv and of the properties in poses.sdf."""
 
@@ -31,15 +33,24 @@ class RankedPose:
     properties: dict[str, object]
 
 
-def rank_poses(poses: Poses, protein: Protein) -> list[RankedPose]:
+def rank_poses(
+    poses: Poses,
+    protein: Protein,
+    mols: Sequence[Chem.Mol] | None = None,
+    further: Sequence[Mapping[str, object]] | None = None,
+) -> list[RankedPose]:
     """Check every pose and rank: valid poses first, then by confidence, or by score without it.
 
     Properties: ``rank`` (1 is best), ``confidence`` and ``expected_rmsd`` where poses were rated,
     ``score`` (what the sampler ranked by, kcal/mol, lower is
     better), the sampler's energy terms, ``posebusters_pass`` and ``posebusters_failed`` (names of
     the failed checks).
+
+    Args:
+        mols: the poses with hydrogens; by default hydrogens are placed by geometry.
+        further: properties of each pose that come after these.
     """
-    mols = [pose_molecule(poses.ligand, coords) for coords in poses.coords]
+    mols = mols or [pose_molecule(poses.ligand, coords) for coords in poses.coords]
     verdicts = check_poses(mols, protein, Ligand(poses.ligand.name, _graph(poses.ligand)))
     wish = poses.scores if poses.confidence is None else -poses.confidence
     order = sorted(range(len(mols)), key=lambda i: (not verdicts[i].passed, wish[i], i))
@@ -52,6 +63,7 @@ def rank_poses(poses: Poses, protein: Protein) -> list[RankedPose]:
             properties["expected_rmsd"] = round(float(poses.expected_rmsd[index]), 3)
         properties |= {"score": float(poses.scores[index]), **terms}
         properties.update(_verdict_properties(verdicts[index]))
+        properties.update(further[index] if further else {})
         ranked.append(RankedPose(mols[index], properties))
     return ranked
 

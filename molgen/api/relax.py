@@ -31,8 +31,9 @@ from molgen.api.output_folder import (
 )
 from molgen.api.provenance import input_record, run_record
 from molgen.api.relax_inputs import PoseGroup, RelaxTarget, read_poses, read_relax_target
-from molgen.api.relax_poses import FAR, PoseRelaxer, RelaxConfig, RelaxOutcome, vina_scorer
+from molgen.api.relax_poses import FAR, PoseRelaxer, RelaxOutcome, vina_score
 from molgen.config import check, fingerprint, limited, to_dict
+from molgen.energy.relax_settings import RelaxConfig
 from molgen.errors import InputError, MolgenError
 from molgen.io import unique_name
 from molgen.io.sdf import sdf_record
@@ -189,7 +190,7 @@ def _one_ligand(
     if group.true is not None:
         try:
             pairs = [(pose, pose.coords) for pose in group.poses]
-            outcomes = relaxer.relax(pairs, group.true, vina_scorer(target.receptor))
+            outcomes = relaxer.relax(pairs, group.true, vina_score(target.receptor))
             if all(outcome.failed for outcome in outcomes):
                 reason = str(outcomes[0].properties["reason"])
         except MolgenError:
@@ -230,10 +231,9 @@ def pose_row(number: int, outcome: RelaxOutcome) -> dict[str, Any]:
     """Return the row of a pose in summary.csv: its number, what is true of the pose to use, why."""
     found = outcome.properties
     now = "after" if outcome.accepted else "before"
-    word = "accepted" if outcome.accepted else "not relaxed" if outcome.failed else "refused"
     return {
         "pose": number,
-        "outcome": word,
+        "outcome": outcome.word,
         "score": found[f"score_{now}"],
         "posebusters_pass": found[f"posebusters_pass_{now}"],
         "posebusters_failed": found[f"posebusters_failed_{now}"],

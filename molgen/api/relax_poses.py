@@ -15,17 +15,29 @@ from rdkit import Chem
 from scipy.spatial import cKDTree
 
 from molgen.api.pose_output import pose_molecule
-from molgen.config import limited
 from molgen.energy.openmm import available_platforms, pick_platform
 from molgen.energy.openmm_pocket import PocketAtoms, pocket_atoms
-from molgen.energy.openmm_relax import LigandField, RelaxedPose, RelaxSettings, relax_pose
+from molgen.energy.openmm_relax import LigandField, RelaxedPose, relax_pose
+from molgen.energy.relax_settings import RelaxConfig
 from molgen.errors import DeviceError, InputError, LigandError, suggest
 from molgen.io.rdkit_log import quiet_rdkit
 from molgen.scoring.validity import Validity, check_poses
 from molgen.structure import Ligand, Protein
 
-Scorer = Callable[[Ligand, np.ndarray], np.ndarray]
-"""Scores (poses,) kcal/mol, lower is better, of a ligand at (poses, heavy atoms, 3) Å."""
+
+class Measure(NamedTuple):
+    """What decides between two poses of the same validity.
+
+    Attributes:
+        name: of its properties, ``<name>_before`` and ``<name>_after``.
+        of: values (poses,) of a ligand at (poses, heavy atoms, 3) Å.
+        rises: higher is better.
+    """
+
+    name: str
+    of: Callable[[Ligand, np.ndarray], np.ndarray]
+    rises: bool = False
+
 
 FAR = 5.0
 """Å from the nearest receptor atom beyond which a pose does not belong to the receptor."""
@@ -48,21 +60,6 @@ UNITS = {
 
 
 @dataclass(frozen=True)
-class RelaxConfig:
-    """Settings of a relaxation; every key may stand in a YAML file.
-
-    Attributes:
-        platform: of OpenMM: CUDA, CPU, Reference; "auto" takes the first of them that works.
-        max_displacement: Å RMSD of heavy atoms beyond which a relaxed pose is refused.
-        physics: force field, what may move, how long.
-    """
-
-    platform: str = "auto"
-    max_displacement: float = limited(2.0, above=0)
-    physics: RelaxSettings = RelaxSettings()
-
-
-@dataclass(frozen=True)
 class RelaxOutcome:
     """What became of one pose.
 
@@ -79,6 +76,11 @@ class RelaxOutcome:
     accepted: bool
     failed: bool
     properties: dict[str, object]
+
+    @property
+    def word(self) -> str:
+        """ "accepted", "refused" or "not relaxed"."""
+        return "accepted" if self.accepted else "not relaxed" if self.failed else "refused"
 
     @property
     def pose(self) -> Chem.Mol:
@@ -130,14 +132,14 @@ class PoseRelaxer:
         return float(self._tree.query(coords)[0].min())
 
     def relax(
-        self, poses: Sequence[tuple[Ligand, np.ndarray]], true: Ligand, scorer: Scorer
+        self, poses: Sequence[tuple[Ligand, np.ndarray]], true: Ligand, measure: Measure
     ) -> list[RelaxOutcome]:
         """Return the outcome of every pose of one ligand, in order; none stops the others.
 
         Args:
             poses: graph of heavy atoms and coordinates (atoms, 3) Å in its order.
             true: the graph that the poses must have.
-            scorer: what decides between two poses of the same validity.
+            measure: what decides between two poses of the same validity.
 
         Raises:
             DeviceError: the platform does not work.
@@ -157,8 +159,10 @@ class PoseRelaxer:
         ):
             later = next(there) if new is not None else None
             states = [coords] if new is None else [coords, _heavy(new)]
-            scores, problem = _scores(scorer, ligand, np.stack(states))
-            outcomes.append(self._outcome(raw, new, (verdict, later), scores, trial, problem))
+            values, problem = _values(measure, ligand, np.stack(states))
+            outcomes.append(
+                self._outcome(raw, new, (verdict, later), measure, values, trial, problem)
+            )
         return outcomes
 
     def _try(self, mol: Chem.Mol, name: str) -> _Trial:
@@ -200,7 +204,8 @@ class PoseRelaxer:
         raw: Chem.Mol,
         new: Chem.Mol | None,
         verdicts: tuple[Validity, Validity | None],
-        scores: np.ndarray,
+        measure: Measure,
+        values: np.ndarray,
         trial: _Trial,
         problem: str,
     ) -> RelaxOutcome:
@@ -208,15 +213,16 @@ class PoseRelaxer:
         before, after = verdicts
         pose, reason = trial.pose, trial.reason
         properties: dict[str, object] = {
-            "score_before": float(scores[0]),
+            f"{measure.name}_before": float(values[0]),
             **_named(before, "before"),
         }
         if pose is not None and new is not None and after is not None:
             displacement = _rmsd(_heavy(raw), _heavy(new))
-            reason = refusal(before, after, float(scores[0]), float(scores[1]), displacement,
+            better = bool(values[1] > values[0] if measure.rises else values[1] < values[0])
+            reason = refusal(before, after, measure.name if not better else "", displacement,
                              self.config.max_displacement)  # fmt: skip
             properties |= {
-                "score_after": float(scores[1]),
+                f"{measure.name}_after": float(values[1]),
                 **_named(after, "after"),
                 "energy_before": pose.before,
                 "energy_after": pose.after,
@@ -241,12 +247,16 @@ class PoseRelaxer:
 def refusal(
     before: Validity,
     after: Validity,
-    score_before: float,
-    score_after: float,
+    lost: str,
     displacement: float,
     limit: float,
 ) -> str:
-    """Return why a relaxed pose does not take the place of the raw one; "" when it does."""
+    """Return why a relaxed pose does not take the place of the raw one; "" when it does.
+
+    Args:
+        lost: name of the measure where it does not improve, else "".
+        limit: Å, of the displacement.
+    """
     if displacement > limit:
         return f"moved by {displacement:.2f} Å, more than {limit:g} Å"
     if before.passed and not after.passed:
@@ -255,9 +265,9 @@ def refusal(
         return ""
     if len(after.failed) > len(before.failed):
         return f"more checks fail than before: {', '.join(after.failed)}"
-    if len(after.failed) < len(before.failed) or score_after < score_before:
+    if len(after.failed) < len(before.failed) or not lost:
         return ""
-    return "neither validity nor score improves"
+    return f"neither validity nor {lost} improves"
 
 
 class _Trial(NamedTuple):
@@ -267,7 +277,7 @@ class _Trial(NamedTuple):
     reason: str
 
 
-def vina_scorer(receptor: Protein) -> Scorer:
+def vina_score(receptor: Protein) -> Measure:
     """Return the exact Vina energy in ``receptor``, moving pairs of the ligand included."""
     import torch
 
@@ -282,15 +292,15 @@ def vina_scorer(receptor: Protein) -> Scorer:
         with torch.no_grad():
             return energy(torch.from_numpy(np.ascontiguousarray(coords))).numpy()
 
-    return score
+    return Measure("score", score)
 
 
-def _scores(scorer: Scorer, ligand: Ligand, coords: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return the scores, or NaN and the reason where the ligand cannot be scored."""
+def _values(measure: Measure, ligand: Ligand, coords: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the values, or NaN and the reason where the ligand cannot be scored."""
     try:
-        return np.asarray(scorer(ligand, coords), dtype=np.float64), ""
+        return np.asarray(measure.of(ligand, coords), dtype=np.float64), ""
     except LigandError as error:
-        return np.full(len(coords), np.nan), f"no score: {error}"
+        return np.full(len(coords), np.nan), f"no {measure.name}: {error}"
 
 
 def _named(verdict: Validity, when: str) -> dict[str, object]:

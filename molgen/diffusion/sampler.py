@@ -64,6 +64,14 @@ class SidegenSampler:
         raw = self.search.rank(ligand, template, field, proposals, len(proposals))
         return replace(found, raw=raw)
 
+    def rescore(self, ligand: Ligand, coords: np.ndarray, seed: int) -> Poses:
+        """Return poses (poses, atoms, 3) Å in their order, with the energies of the search.
+
+        Raises:
+            LigandError: as `sample`.
+        """
+        return self.search.rescore(ligand, coords, seed)
+
     def propose(self, ligand: Ligand, seed: int) -> np.ndarray:
         """Return the poses that SIDEGEN draws, (samples, atoms, 3) Å, nothing refined."""
         return self.draw(ligand, seed).coords[0].double().cpu().numpy() + self.center

@@ -137,6 +137,13 @@ class ConfidenceScorer:
 
     def rate(self, poses: Poses) -> Poses:
         """Return the poses with their confidence, the most confident first."""
+        rated = self.rated(poses)
+        if rated.confidence is None:
+            return rated
+        return rated.take(np.lexsort((rated.scores, -rated.confidence)))
+
+    def rated(self, poses: Poses) -> Poses:
+        """Return the poses with their confidence, in their order; they are rated together."""
         from molgen.datasets.encode import describe_pose
 
         if not len(poses):
@@ -150,5 +157,4 @@ class ConfidenceScorer:
         with torch.inference_mode():
             said = self.model(given)
         confidence = said.confidence.double().numpy()
-        rated = replace(poses, confidence=confidence, expected_rmsd=said.rmsd.double().numpy())
-        return rated.take(np.lexsort((poses.scores, -confidence)))
+        return replace(poses, confidence=confidence, expected_rmsd=said.rmsd.double().numpy())

@@ -90,6 +90,15 @@ class SearchSampler:
         self._last = (ligand, seed, template, field)
         return template, field
 
+    def rescore(self, ligand: Ligand, coords: np.ndarray, seed: int) -> Poses:
+        """Return poses (poses, atoms, 3) Å as given and in their order, with exact energies.
+
+        Raises:
+            LigandError: as `sample`.
+        """
+        template, field = self.prepare(ligand, seed)
+        return self._evaluated(ligand, template, field, coords[:, template.tree.order])
+
     def rank(
         self,
         ligand: Ligand,
@@ -99,6 +108,12 @@ class SearchSampler:
         num_poses: int,
     ) -> Poses:
         """Return poses (tree order) with exact energies instead of those of the grids."""
+        poses = self._evaluated(ligand, template, field, coords)
+        return poses.take(np.argsort(poses.scores, kind="stable")[:num_poses])
+
+    def _evaluated(
+        self, ligand: Ligand, template: LigandTemplate, field: ReceptorField, coords: np.ndarray
+    ) -> Poses:
         tree = template.tree
         plain = Potential(self.potential.weights, ContactPotential.zero())
         vina = receptor_energy(self.receptor, coords, tree, plain)
@@ -113,8 +128,7 @@ class SearchSampler:
             "affinity": affinity, "receptor": vina, "contacts": learned, "internal": internal,
             "strain": strain,
         }  # fmt: skip
-        poses = Poses(ligand, coords[:, np.argsort(tree.order)], scores, terms)
-        return poses.take(np.argsort(scores, kind="stable")[:num_poses])
+        return Poses(ligand, coords[:, np.argsort(tree.order)], scores, terms)
 
 
 def receptor_energy(

@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from molgen.api.generate import generate
 from molgen.config import to_dict
+from molgen.energy.relax_settings import RelaxConfig, RelaxSettings
 from molgen.errors import ConfigError, LigandError, MolgenWarning
 from molgen.io import read_structure, write_pdb
 
@@ -159,6 +160,47 @@ def test_a_ligand_unlike_those_of_training_is_docked_and_said(tmp_path, target, 
     first, second = read_csv(tmp_path / "out/status.csv")
     assert first["notes"] == "" and second["status"] == "ok"
     assert second["notes"] == "outside what confidence-1 was trained on: elements 14"
+
+
+@pytest.mark.parametrize("rank, measure", [("energy", "score"), ("confidence", "confidence")])
+def test_relaxed_poses_are_returned_only_where_better(tmp_path, target, quick, rank, measure):
+    physics = RelaxSettings(flexible=0.0, reach=6.0, iterations=40, soften=10)
+    config = replace(
+        quick, rank=rank, relax=True, num_poses=3, relaxation=RelaxConfig("CPU", physics=physics)
+    )
+    out = tmp_path / "out"
+    generate(target, out, config=config)
+    rows = read_csv(out / "summary.csv")
+    files = {
+        name: list(Chem.SDMolSupplier(str(out / name), removeHs=False))
+        for name in ("poses.sdf", "unrelaxed_poses.sdf", "relaxed_poses.sdf")
+    }
+    assert [len(mols) for mols in files.values()] == [3, 3, 3]
+    found, relaxed = files["unrelaxed_poses.sdf"], files["relaxed_poses.sdf"]
+    words = [row["relaxation"] for row in rows]
+    assert set(words) <= {"accepted", "refused"} and (rank != "energy" or "accepted" in words)
+    for mol, row in zip(files["poses.sdf"], rows, strict=True):
+        where = mol.GetConformer().GetPositions()
+        source = relaxed if row["relaxation"] == "accepted" else found
+        (origin,) = (m for m in source if np.array_equal(m.GetConformer().GetPositions(), where))
+        before, after = (float(origin.GetProp(f"{measure}_{k}")) for k in ("before", "after"))
+        better = after < before if measure == "score" else after > before
+        valid = [origin.GetProp(f"posebusters_pass_{k}") for k in ("before", "after")]
+        gained = valid == ["false", "true"]
+        assert (row["relaxation"] == "accepted") == (better or gained)
+        if measure == "score":
+            now = after if row["relaxation"] == "accepted" else before
+            assert float(row["score"]) == pytest.approx(now, abs=1e-3)
+        assert (row["relaxation_reason"] == "") == (row["relaxation"] == "accepted")
+    best = [float(row[measure]) for row in rows]
+    assert best == sorted(best, reverse=measure == "confidence")
+
+
+def test_relaxation_is_refused_where_energies_are_missing(tmp_path, target, quick):
+    with pytest.raises(ConfigError, match="relax does not go with sampler vina"):
+        generate(target, tmp_path / "out", config=replace(quick, sampler="vina", relax=True))
+    with pytest.raises(ConfigError, match="relax does not go with keep_raw"):
+        generate(target, tmp_path / "out", config=replace(quick, keep_raw=True, relax=True))
 
 
 def test_names_cannot_leave_the_folder_or_meet(tmp_path, target, quick):

@@ -14,7 +14,7 @@ from rdkit import Chem
 from molgen.api import relax as module
 from molgen.api.relax import RelaxRunConfig, relax
 from molgen.api.relax_poses import choose_platform, refusal
-from molgen.energy.openmm_relax import RelaxSettings
+from molgen.energy.relax_settings import RelaxSettings
 from molgen.errors import DeviceError, InputError, LigandError, OutputError
 from molgen.io import read_ligand, write_sdf
 from molgen.scoring.validity import Validity
@@ -142,7 +142,8 @@ def test_the_same_bytes_and_a_template(tmp_path, target, crystal):
     ],
 )
 def test_when_a_relaxed_pose_is_taken(before, after, scores, displacement, reason):
-    said = refusal(before, after, *scores, displacement, 2.0)
+    lost = "" if scores[1] < scores[0] else "score"
+    said = refusal(before, after, lost, displacement, 2.0)
     assert said.startswith(reason) and bool(said) == bool(reason)
 
 

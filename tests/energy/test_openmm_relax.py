@@ -19,9 +19,9 @@ from molgen.energy.openmm_relax import (
     PROTEIN,
     LigandField,
     PoseSystem,
-    RelaxSettings,
     relax_pose,
 )
+from molgen.energy.relax_settings import RelaxSettings
 from molgen.errors import StructureError
 from molgen.io import read_ligand, read_structure
 from molgen.structure import Protein

@@ -1,0 +1,11 @@
+"""Words for the confidence of a pose."""
+
+from __future__ import annotations
+
+BANDS = ((0.8, "likely right"), (0.5, "uncertain"), (0.0, "likely wrong"))
+"""Least confidence of a band and its name; docs/ranking.md says how often each is right."""
+
+
+def band(confidence: float) -> str:
+    """Return the word for a confidence, a probability of RMSD ≤ 2 Å."""
+    return next(word for least, word in BANDS if confidence >= least)
