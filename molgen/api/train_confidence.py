@@ -31,6 +31,7 @@ from molgen.datasets.store import Store
 from molgen.errors import InputError
 from molgen.report.training_plot import Line
 from molgen.scoring.confidence import ConfidenceModel, save_confidence
+from molgen.scoring.confidence_network import ConfidenceNetwork
 from molgen.search.device import resolve_device
 from molgen.training.confidence import ConfidenceTask, ConfidenceTraining, rate
 from molgen.training.confidence_data import ConfidenceData
@@ -119,22 +120,23 @@ def train_confidence(
             "with; expected some of both"
         )
     torch.manual_seed(seed)
-    model = ConfidenceModel(settings.network)
+    network = ConfidenceNetwork(settings.network)
+    model = ConfidenceModel(network)
     print_ = data.fingerprint
     ids = {part: sorted({data.ids[k] for k in places}) for part, places in parts.items()}
     identity = json.dumps([fingerprint(settings), model.config(), print_, ids])
     open_folder(folder, resume=resume)
-    task = ConfidenceTask(model.network, data, parts["train"], parts["val"], settings)
+    task = ConfidenceTask(network, data, parts["train"], parts["val"], settings)
     start, commit = time.perf_counter(), code_commit()
     fitted = fit_in(
         folder, task, settings.loop, seed=seed, identity=identity, device=device,
         resume=resume, progress=progress,
     )  # fmt: skip
     model.to("cpu")
-    known = rate(model.network, data, parts["val"], "cpu")
+    known = rate(network, data, parts["val"], "cpu")
     model.calibrate([one.logit for one in known], [one.right for one in known])
     held_part = "test" if parts["test"] else "val"
-    rated = rate(model.network, data, parts[held_part], "cpu") if parts["test"] else known
+    rated = rate(network, data, parts[held_part], "cpu") if parts["test"] else known
     metrics = json_ready(measured(rated, *_line(model)))
     domain = _domain(data, parts["train"])
     facts: dict[str, Any] = {

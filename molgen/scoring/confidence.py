@@ -22,6 +22,7 @@ from molgen.graphs.pose_graph import ligand_of, target_of
 from molgen.scoring.confidence_network import (
     ConfidenceConfig,
     ConfidenceNetwork,
+    MeanNetwork,
     PoseSet,
     pose_set,
 )
@@ -47,14 +48,18 @@ class Rating(NamedTuple):
 
 
 class ConfidenceModel(nn.Module):
-    """The network with its calibration, which is none until `calibrate`."""
+    """A network, or several, with a calibration, which is none until `calibrate`.
+
+    Args:
+        network: what rates poses; by default a new `ConfidenceNetwork`.
+    """
 
     slope: Tensor
     offset: Tensor
 
-    def __init__(self, config: ConfidenceConfig | None = None) -> None:
+    def __init__(self, network: ConfidenceNetwork | MeanNetwork | None = None) -> None:
         super().__init__()
-        self.network = ConfidenceNetwork(config)
+        self.network = network or ConfidenceNetwork()
         self.register_buffer("slope", torch.ones(()))
         self.register_buffer("offset", torch.zeros(()))
 
@@ -90,12 +95,11 @@ class ConfidenceModel(nn.Module):
 
     def config(self) -> dict[str, Any]:
         """Return the content of config.json, all options spelled out."""
-        return {
-            "format": FORMAT,
-            "kind": KIND,
-            "name": "confidence",
-            "options": {"network": to_dict(self.network.config)},
-        }
+        options: dict[str, Any] = {"network": to_dict(self.network.config)}
+        if isinstance(self.network, MeanNetwork):
+            members: Any = self.network.members
+            options = {"members": [to_dict(member.config) for member in members]}
+        return {"format": FORMAT, "kind": KIND, "name": "confidence", "options": options}
 
 
 def save_confidence(folder: Path, model: ConfidenceModel) -> None:
@@ -113,7 +117,14 @@ def load_confidence(name: str) -> ConfidenceModel:
 
 
 def _rebuilt(config: Mapping[str, Any]) -> ConfidenceModel:
-    return ConfidenceModel(build(ConfidenceConfig, config["options"]["network"], "network"))
+    options = config["options"]
+    if "members" in options:
+        return ConfidenceModel(MeanNetwork([_network(one) for one in options["members"]]))
+    return ConfidenceModel(_network(options["network"]))
+
+
+def _network(options: Mapping[str, Any]) -> ConfidenceNetwork:
+    return ConfidenceNetwork(build(ConfidenceConfig, options, "network"))
 
 
 class ConfidenceScorer:

@@ -8,6 +8,7 @@ where lone pairs and hydrogens point; messages see the angles to it. The feature
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from molgen.config import limited
+from molgen.errors import ConfigError
 from molgen.geometry.neighbours import nearest
 from molgen.geometry.radial import cosine_envelope, gaussian_basis
 from molgen.graphs.pose_graph import (
@@ -169,6 +171,29 @@ class ConfidenceNetwork(nn.Module):
         for layer in self.rounds:
             hidden = layer(hidden, target, near, angles, outer, inner, poses.pair_kind)
         return self.atom(hidden)
+
+
+class MeanNetwork(nn.Module):
+    """Networks that answer together: the mean of their logits and of their expected RMSDs.
+
+    Args:
+        members: trained on the same data from different weights; they see equally far.
+    """
+
+    def __init__(self, members: Sequence[ConfidenceNetwork]) -> None:
+        super().__init__()
+        if not members or len({member.config.cutoff for member in members}) > 1:
+            raise ConfigError("networks that answer together: expected some, with one cutoff")
+        self.members = nn.ModuleList(members)
+        self.config = members[0].config
+
+    def forward(self, poses: PoseSet) -> Confidence:
+        """Return the means for every pose."""
+        said: list[Confidence] = [member(poses) for member in self.members]
+        return Confidence(
+            torch.stack([one.logit for one in said]).mean(0),
+            torch.stack([one.rmsd for one in said]).mean(0),
+        )
 
 
 class _Edges(NamedTuple):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 
 from molgen.config import limited
-from molgen.scoring.confidence_network import ConfidenceConfig, ConfidenceNetwork
+from molgen.scoring.confidence_network import ConfidenceConfig, ConfidenceNetwork, MeanNetwork
 from molgen.training.confidence_data import (
     NEAR_NATIVE,
     ConfidenceData,
@@ -169,7 +169,7 @@ class Rated:
 
 
 def rate(
-    network: ConfidenceNetwork,
+    network: ConfidenceNetwork | MeanNetwork,
     data: ConfidenceData,
     positions: Sequence[int],
     device: torch.device | str,

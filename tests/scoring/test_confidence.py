@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from molgen.errors import StoreError
+from molgen.errors import ConfigError, StoreError
 from molgen.graphs.pose_graph import ligand_of, target_of
 from molgen.io import read_ligand, read_protein
 from molgen.scoring.confidence import (
@@ -17,7 +17,12 @@ from molgen.scoring.confidence import (
     load_confidence,
     save_confidence,
 )
-from molgen.scoring.confidence_network import ConfidenceConfig, ConfidenceNetwork, pose_set
+from molgen.scoring.confidence_network import (
+    ConfidenceConfig,
+    ConfidenceNetwork,
+    MeanNetwork,
+    pose_set,
+)
 from molgen.scoring.pose_features import FEATURES, TERMS, pose_features
 from molgen.structure import Poses
 from molgen.training.confidence import auroc
@@ -127,7 +132,7 @@ def test_measures_by_hand():
 
 def test_a_checkpoint_gives_the_same_answers_and_a_damaged_one_none(tmp_path, complex_, shaken):
     torch.manual_seed(3)
-    model = ConfidenceModel(ConfidenceConfig(width=16)).eval()
+    model = ConfidenceModel(ConfidenceNetwork(ConfidenceConfig(width=16))).eval()
     model.slope.fill_(0.7)
     save_confidence(tmp_path, model)
     again = load_confidence(str(tmp_path))
@@ -139,6 +144,23 @@ def test_a_checkpoint_gives_the_same_answers_and_a_damaged_one_none(tmp_path, co
     weights.write_bytes(content)
     with pytest.raises(StoreError, match="SHA256SUMS"):
         load_confidence(str(tmp_path))
+
+
+def test_several_networks_answer_with_their_mean(tmp_path, complex_, shaken):
+    torch.manual_seed(5)
+    members = [ConfidenceNetwork(ConfidenceConfig(width=width)) for width in (8, 16)]
+    together = ConfidenceModel(MeanNetwork(members)).eval()
+    alone = [said(member, complex_, *shaken) for member in members]
+    mean = torch.stack([one.logit for one in alone]).mean(0)
+    found = said(together, complex_, *shaken)
+    torch.testing.assert_close(found.confidence, torch.sigmoid(mean))
+    torch.testing.assert_close(found.rmsd, torch.stack([one.rmsd for one in alone]).mean(0))
+    save_confidence(tmp_path, together)
+    again = load_confidence(str(tmp_path))
+    assert torch.equal(said(again, complex_, *shaken).confidence, found.confidence)
+    assert again.config() == together.config()
+    with pytest.raises(ConfigError, match="with one cutoff"):
+        MeanNetwork([members[0], ConfidenceNetwork(ConfidenceConfig(cutoff=5.0))])
 
 
 def test_poses_are_rated_in_their_receptor(tmp_path, complex_, shaken):
