@@ -83,6 +83,43 @@ def rotatable_bars(path: Path, runs: Mapping[str, Sequence[Outcome]]) -> None:
     _save(figure, path)
 
 
+def reliability(
+    path: Path, predictions: Mapping[str, tuple[Sequence[float], Sequence[bool]]], bins: int = 10
+) -> None:
+    """Draw how often what was given a probability came true, with 95 % Wilson intervals.
+
+    Args:
+        predictions: label to probabilities and outcomes.
+        bins: of equal width; those with nothing in them are left out.
+    """
+    figure, axes = _new(5.2, 4.6)
+    axes.plot([0, 100], [0, 100], color="#8592a1", lw=1, ls=":")
+    for (label, (chance, right)), colour in zip(
+        predictions.items(), _colours(len(predictions)), strict=True
+    ):
+        said, true = np.asarray(chance, dtype=float), np.asarray(right, dtype=bool)
+        place = np.minimum((said * bins).astype(int), bins - 1)
+        there = np.unique(place)
+        rates = [proportion(true[place == k].tolist()) for k in there]
+        values = np.array([rate.value for rate in rates])
+        bounds = np.array([[rate.low, rate.high] for rate in rates]).T
+        axes.errorbar(
+            [100 * said[place == k].mean() for k in there],
+            100 * values,
+            yerr=100 * np.abs(bounds - values),
+            color=colour,
+            fmt="o-",
+            ms=4,
+            lw=1.6,
+            capsize=2,
+            label=f"{label} ({len(said):,})",
+        )
+    axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="confidence / %", ylabel="within 2 Å / %")
+    axes.set_title("What a confidence is worth", loc="left", fontweight="bold")
+    axes.legend(loc="upper left", fontsize=9, frameon=False)
+    _save(figure, path)
+
+
 def by_rotatable_bonds(outcomes: Sequence[Outcome]) -> dict[str, Proportion]:
     """Return top-1 success at 2 Å for each bin of ``extra["rotatable_bonds"]``."""
     table = {}

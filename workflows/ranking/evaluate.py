@@ -4,7 +4,8 @@
 
 STORE is made by `molgen preprocess`, LABELS by `molgen label poses`; benchmarks must not have been
 trained on. Intervals: 1,000 draws of the complexes with replacement; the difference of the two
-rankings has its own. ``--rows`` writes a line for every complex.
+rankings has its own. ``--rows`` writes a line for every complex, ``--plot`` how often poses of a
+confidence are right.
 """
 
 from __future__ import annotations
@@ -13,8 +14,13 @@ import argparse
 import csv
 from pathlib import Path
 
+import numpy as np
+
 from molgen.datasets.store import Store
 from molgen.io import atomic_write
+from molgen.metrics.success import proportion
+from molgen.report.plots import reliability
+from molgen.scoring.bands import BANDS
 from molgen.scoring.confidence import load_confidence
 from molgen.scoring.pose_features import RATED
 from molgen.training.confidence import Rated, rate
@@ -27,6 +33,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", required=True, metavar="NAME=STORE:LABELS")
     parser.add_argument("--model", default="confidence-1", metavar="CHECKPOINT")
     parser.add_argument("--rows", type=Path, metavar="FILE")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="reliability")
     options = parser.parse_args()
     model = load_confidence(options.model)
     line = float(model.slope), float(model.offset)
@@ -48,6 +55,20 @@ def main() -> None:
             for found in tables.values()
         ]
         print(f"| {title} | " + " | ".join(cells) + " |")
+    chances = [probability(one.logit, *line) for one in everything]
+    tops = [int(chance.argmax()) for chance in chances]
+    best = np.array([chance[top] for chance, top in zip(chances, tops, strict=True)])
+    right = np.array([one.right[top] for one, top in zip(everything, tops, strict=True)])
+    print("\n| confidence of the first pose | complexes | within 2 Å, % |\n|---|---|---|")
+    above = 1.1
+    for least, word in BANDS:
+        inside = (best >= least) & (best < above)
+        share = proportion(right[inside].tolist()).percent()
+        print(f"| {word} (from {least}) | {inside.sum()} | {share} |")
+        above = least
+    if options.plot:
+        poses = np.concatenate(chances), np.concatenate([one.right for one in everything])
+        reliability(options.plot, {"all poses": poses, "first poses": (best, right)})
     if options.rows:
         write_rows(options.rows, sets, line)
 
