@@ -124,7 +124,8 @@ class Sidegen(nn.Module):
         self.encoder: Any = None
         if config.target:
             self.encoder = build_target_encoder(config.encoder, encoder_options)
-            self.target_in = nn.Linear(self.encoder.width_out, width)
+            features = self.encoder.width_out + self.encoder.vectors_out
+            self.target_in = nn.Linear(features, width)
         self.atoms = nn.ModuleList(nn.Embedding(n, width) for n in LIGAND_FEATURES.values())
         self.level = nn.Sequential(nn.Linear(34, width), nn.SiLU(), nn.Linear(width, width))
         self.pairs = nn.Embedding(2 * len(PAIR_KINDS), width)
@@ -136,7 +137,13 @@ class Sidegen(nn.Module):
         """Return the encoded target; None if this network has no eyes for it."""
         if self.encoder is None:
             return None
-        features = self.target_in(self.encoder(graph))
+        found = self.encoder(graph)
+        scalars, vectors = found.split([self.encoder.width_out, 3 * self.encoder.vectors_out], -1)
+        if self.encoder.vectors_out:
+            # + 1e-6: the root has no slope at 0, where padding is
+            squared = vectors.unflatten(-1, (-1, 3)).square().sum(-1)
+            scalars = torch.cat([scalars, (squared + 1e-6).sqrt()], -1)
+        features = self.target_in(scalars)
         return EncodedTarget(graph, features, NodeGroup.of(graph, 0), NodeGroup.of(graph, 1))
 
     def forward(

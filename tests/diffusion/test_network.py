@@ -10,6 +10,7 @@ import torch
 from molgen.diffusion.model import SidegenModel, load_sidegen, save_sidegen
 from molgen.diffusion.network import SidegenConfig
 from molgen.diffusion.sampling import SamplingConfig, sample
+from molgen.encoders.registry import TARGET_ENCODERS
 from molgen.errors import StoreError
 from molgen.geometry.rotations import matrix_from_quaternion, random_quaternions
 
@@ -33,12 +34,18 @@ def seen(batch):
 
 
 @pytest.mark.parametrize("space", ["cartesian", "rigid-torsion"])
+@pytest.mark.parametrize("encoder", sorted(TARGET_ENCODERS))
 @torch.no_grad()
-def test_rotating_everything_rotates_the_estimate(space, seen):
+def test_rotating_everything_rotates_the_estimate(space, encoder, seen):
     target, ligand, noisy, sigma = seen
-    network = model().network
+    network = model(replace(SMALL, encoder=encoder)).network
     turn = matrix_from_quaternion(random_quaternions(1, torch.Generator().manual_seed(5)))[0]
-    turned = replace(target, coords=target.coords @ turn.T, open_side=target.open_side @ turn.T)
+    turned = replace(
+        target,
+        coords=target.coords @ turn.T,
+        open_side=target.open_side @ turn.T,
+        frames=target.frames @ turn.T,
+    )
     plain = network(noisy, sigma, ligand, network.encode(target), space)[-1]
     other = network(noisy @ turn.T, sigma, ligand, network.encode(turned), space)[-1]
     assert (plain - noisy).abs().max() > 0.1
@@ -70,6 +77,17 @@ def test_a_complex_alone_gives_what_it_gives_in_a_batch(seen):
         network.encode(alone_target), "cartesian",
     )[-1]  # fmt: skip
     torch.testing.assert_close(both[small : small + 1, :, atoms], alone, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("encoder", sorted(TARGET_ENCODERS))
+def test_every_encoder_learns(encoder, seen):
+    target, ligand, noisy, sigma = seen
+    network = model(replace(SMALL, encoder=encoder)).network
+    loss = network(noisy, sigma, ligand, network.encode(target), "cartesian")[-1].square().mean()
+    loss.backward()
+    slopes = {name: p.grad for name, p in network.encoder.named_parameters()}
+    assert slopes and all(g is not None and g.isfinite().all() for g in slopes.values())
+    assert all(slope.abs().max() > 0 for name, slope in slopes.items() if "embeddings" not in name)
 
 
 @torch.no_grad()

@@ -3,8 +3,9 @@
     python workflows/sidegen/speed.py STORE [--device cuda] [--model CHECKPOINT]
 
 Prints one JSON object: noisy poses per second of training (forward, backward, optimiser step), and
-seconds for 40 poses of ligands with about 30 heavy atoms, target encoding included, median over
-complexes after one warm-up each.
+seconds for 40 poses of ligands with about 30 heavy atoms, target encoding included, and seconds for
+the encoding alone by each target encoder (random weights, default options); medians over complexes
+after one warm-up each.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import torch
 
 from molgen.datasets.store import Store
 from molgen.diffusion.model import SidegenModel, load_sidegen
+from molgen.diffusion.network import Sidegen, SidegenConfig
 from molgen.diffusion.sampling import SamplingConfig, sample
+from molgen.encoders.registry import TARGET_ENCODERS
 from molgen.training.pose_data import PoseData, PoseSampling
 from molgen.training.poses import PoseLossModule, PoseTraining
 
@@ -47,6 +50,9 @@ def main() -> None:
                 "threads": torch.get_num_threads(),
                 "training_poses_per_second": training(model, data, options),
                 "sampling_seconds": sampling(model, data, options),
+                "encoding_seconds": {
+                    name: encoding(name, data, options) for name in sorted(TARGET_ENCODERS)
+                },
                 "poses": options.poses,
                 "steps": options.steps,
             },
@@ -81,9 +87,8 @@ def training(model: SidegenModel, data: PoseData, options: argparse.Namespace) -
 def sampling(model: SidegenModel, data: PoseData, options: argparse.Namespace) -> float:
     """Return seconds for the poses of one ligand, median over five complexes."""
     model.eval()
-    chosen = [k for k in range(len(data.ids)) if 29 <= data.sizes[k] <= 31][:5]
     seconds = []
-    for k in chosen:
+    for k in middling(data):
         batch = data.batch([k], "rigid-torsion", 0, PoseSampling()).to(options.device)
         start_poses = batch.coords[:, None].expand(-1, options.poses, -1, -1)
         for _ in range(2):
@@ -99,6 +104,28 @@ def sampling(model: SidegenModel, data: PoseData, options: argparse.Namespace) -
             last = time.perf_counter() - start
         seconds.append(last)
     return round(statistics.median(seconds), 3)
+
+
+@torch.no_grad()
+def encoding(name: str, data: PoseData, options: argparse.Namespace) -> float:
+    """Return seconds that an encoder takes for one target, median over five complexes."""
+    network = Sidegen(SidegenConfig(encoder=name)).to(options.device).eval()
+    seconds = []
+    for k in middling(data):
+        target = data.batch([k], "rigid-torsion", 0, PoseSampling()).target.to(options.device)
+        for _ in range(2):
+            wait(options.device)
+            start = time.perf_counter()
+            network.encode(target)
+            wait(options.device)
+            last = time.perf_counter() - start
+        seconds.append(last)
+    return round(statistics.median(seconds), 4)
+
+
+def middling(data: PoseData) -> list[int]:
+    """Return five complexes whose ligands have about 30 heavy atoms."""
+    return [k for k in range(len(data.ids)) if 29 <= data.sizes[k] <= 31][:5]
 
 
 def wait(device: str) -> None:
