@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -139,8 +138,6 @@ def write(
     for name, text in texts.items():
         with atomic_write(options.out / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    for number, folder in enumerate(options.members):
-        shutil.copyfile(folder / "history.csv", options.out / f"history_{number}.csv")
 
 
 def _interval(found: dict[str, Any]) -> str:
