@@ -9,20 +9,17 @@ import traceback
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 import molgen
-from molgen.api.acceptance import accept
+from molgen.api.docking import Docking, Record
 from molgen.api.generate_inputs import Target, is_file, read_ligands, read_target
 from molgen.api.generate_report import write_generate_report
 from molgen.api.output_folder import (
     OUTPUTS,
-    RAW_POSES,
-    RELAXED_POSES,
     RUN,
-    UNRELAXED_POSES,
     LigandResult,
     begin_ligand,
     check_folder,
@@ -33,29 +30,19 @@ from molgen.api.output_folder import (
     write_summary,
     write_text,
 )
-from molgen.api.pose_output import RankedPose, rank_poses
+from molgen.api.pose_output import RankedPose
 from molgen.api.provenance import input_record, run_record
-from molgen.checkpoints import outside_domain
 from molgen.config import check, fingerprint, limited, to_dict
 from molgen.energy.relax_settings import RelaxConfig
-from molgen.errors import ConfigError, InputError, MolgenError, MolgenWarning
+from molgen.errors import InputError, MolgenError, MolgenWarning
 from molgen.io import LigandRow, unique_name
 from molgen.io.ligand_file import MAX_TESTED_ATOMS
 from molgen.io.rdkit_log import quiet_rdkit
 from molgen.io.sdf import sdf_record
-from molgen.scoring.pose_features import RATED
 from molgen.scoring.validity import posebusters_version
 from molgen.search.device import resolve_device
-from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
 from molgen.search.settings import SearchSettings, SidegenSettings, VinaSettings
-from molgen.structure import Ligand, Pocket
-
-if TYPE_CHECKING:
-    from molgen.api.relax_poses import PoseRelaxer
-    from molgen.scoring.confidence import ConfidenceScorer
-
-Record = tuple[Any, dict[str, Any]]
-"""A molecule and its properties, as files of poses hold them."""
+from molgen.structure import Pocket
 
 _TOOLKIT_ERRORS = (RuntimeError, ValueError, ArithmeticError)
 """What chemistry libraries raise on odd molecules."""
@@ -170,11 +157,7 @@ def generate(
     _warn_of_large(rows)
     files = {"target": pdb, "ligand": ligand, "pocket": pocket}
     inputs = {role: input_record(path) for role, path in files.items() if path and is_file(path)}
-    settings = SamplerSettings(config.search, config.sidegen, config.vina)
-    rater = _rater(config, target)
-    relaxer = _relaxer(config, target)
-    sampler = build_sampler(config.sampler, target.receptor, target.box, settings, config.device)
-    docking = Docking(sampler, rater, relaxer, target, config)
+    docking = Docking.of(config, target)
     open_folder(folder, resume=resume, force=force)
     key = _run_key(inputs["target"]["sha256"], target, config)
     loaded = time.perf_counter()
@@ -216,105 +199,11 @@ def generate(
     return result
 
 
-def _rater(config: GenerateConfig, target: Target) -> ConfidenceScorer | None:
-    """Return what rates poses, or None where energy ranks them.
-
-    Raises:
-        ConfigError: confidence is asked for where it cannot be had.
-        StoreError: no usable checkpoint.
-    """
-    unknown = "its energies are not those of training" if config.sampler == "vina" else ""
-    unknown = "raw poses are compared with refined ones by energy" if config.keep_raw else unknown
-    if config.rank == "confidence" and unknown:
-        option = "keep_raw" if config.keep_raw else f"sampler {config.sampler}"
-        raise ConfigError(f"rank: confidence does not go with {option}: {unknown}")
-    if config.rank == "energy" or unknown:
-        return None
-    from molgen.scoring.confidence import ConfidenceScorer  # torch: not where energy ranks
-
-    return ConfidenceScorer(target.receptor, config.confidence)
-
-
-def _relaxer(config: GenerateConfig, target: Target) -> PoseRelaxer | None:
-    """Return what relaxes poses, or None where it is not asked for.
-
-    Raises:
-        ConfigError: asked for where the energies of a relaxed pose cannot be had.
-        DeviceError: the OpenMM platform is not there.
-    """
-    if not config.relax:
-        return None
-    if config.keep_raw or config.sampler == "vina":
-        option = "keep_raw" if config.keep_raw else f"sampler {config.sampler}"
-        raise ConfigError(f"relax does not go with {option}; `molgen relax` takes any poses")
-    from molgen.api.relax_poses import PoseRelaxer  # OpenMM: only where it is asked for
-
-    charges = target.structure.formal_charges(target.removed)
-    return PoseRelaxer(target.receptor, charges, config.relaxation, config.seed)
-
-
 def _warn_of_large(rows: list[LigandRow]) -> None:
     for row in rows:
         if row.ligand is not None and row.ligand.num_atoms > MAX_TESTED_ATOMS:
             text = f"{row.name}: {row.ligand.num_atoms} heavy atoms, slow and untested"
             warnings.warn(f"{text} above {MAX_TESTED_ATOMS}", MolgenWarning, stacklevel=3)
-
-
-@dataclass(frozen=True)
-class Docking:
-    """What every ligand of a run meets.
-
-    Attributes:
-        sampler: finds poses.
-        rater: tells their confidence, or None where energy ranks.
-        relaxer: minimises them, or None.
-        target: receptor and box.
-        config: settings.
-    """
-
-    sampler: Sampler
-    rater: ConfidenceScorer | None
-    relaxer: PoseRelaxer | None
-    target: Target
-    config: GenerateConfig
-
-    def dock(self, ligand: Ligand) -> tuple[list[RankedPose], dict[str, list[Record]]]:
-        """Return the ranked poses of a ligand, and further files of poses by name.
-
-        Raises:
-            LigandError: no conformer can be embedded, or an element is not supported.
-        """
-        config, receptor = self.config, self.target.receptor
-        wanted = max(config.num_poses, RATED) if self.rater else config.num_poses
-        found = self.sampler.sample(ligand, wanted, config.seed)
-        rater = self.rater if self.rater and self.rater.knows(found) else None
-        found = rater.rate(found) if rater else found
-        if self.relaxer is not None and len(found):
-            from molgen.api.relax_found import relax_found
-
-            sampler: Any = self.sampler
-            made = relax_found(found, config.num_poses, sampler, rater, self.relaxer, config.seed)
-            ranked = rank_poses(made.poses, receptor, made.mols, made.properties())
-            before, after = made.records()
-            return ranked, {UNRELAXED_POSES: before, RELAXED_POSES: after}
-        poses = found.take(np.arange(min(len(found), config.num_poses)))
-        ranked = rank_poses(poses, receptor)
-        if not config.keep_raw or poses.raw is None:
-            return ranked, {}
-        raw = rank_poses(poses.raw, receptor)
-        chosen = accept(ranked, raw, config.num_poses, config.search.distinct)
-        return chosen, {RAW_POSES: [(pose.mol, pose.properties) for pose in raw]}
-
-    def unknown(self, ligand: Ligand) -> list[str]:
-        """Warn of what the learned models have not seen in training, and return it."""
-        used = [self.config.sidegen.checkpoint] if self.config.sampler == "sidegen" else []
-        used += [self.config.confidence] if self.rater else []
-        elements = [atom.GetAtomicNum() for atom in ligand.mol.GetAtoms()]
-        charge = sum(atom.GetFormalCharge() for atom in ligand.mol.GetAtoms())
-        found = [said for name in used if (said := outside_domain(name, elements, charge))]
-        for said in found:
-            warnings.warn(f"{ligand.name}: {said}", MolgenWarning, stacklevel=4)
-        return found
 
 
 def _one_ligand(

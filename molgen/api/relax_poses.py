@@ -79,7 +79,7 @@ class RelaxOutcome:
 
     @property
     def word(self) -> str:
-        """ "accepted", "refused" or "not relaxed"."""
+        """The outcome as tables name it."""
         return "accepted" if self.accepted else "not relaxed" if self.failed else "refused"
 
     @property
