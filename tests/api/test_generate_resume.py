@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molgen.api import generate as module
+from molgen.api import docking as module
 from molgen.api.generate import generate
 from molgen.config import to_dict
 from molgen.errors import DependencyError, LigandError, OutputError
