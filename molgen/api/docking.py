@@ -10,7 +10,7 @@ import numpy as np
 
 from molgen.api.acceptance import accept
 from molgen.api.generate_inputs import Target
-from molgen.api.output_folder import RAW_POSES, RELAXED_POSES, UNRELAXED_POSES
+from molgen.api.output_folder import RAW_POSES, RELAXED_POSES, UNRELAXED_POSES, Record
 from molgen.api.pose_output import RankedPose, rank_poses
 from molgen.checkpoints import outside_domain
 from molgen.errors import ConfigError, MolgenWarning
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from molgen.api.generate import GenerateConfig
     from molgen.api.relax_poses import PoseRelaxer
     from molgen.scoring.confidence import ConfidenceScorer
-
-Record = tuple[Any, dict[str, Any]]
-"""A molecule and its properties, as files of poses hold them."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +99,15 @@ class Docking:
         return found
 
 
+def _only_energy(config: GenerateConfig) -> tuple[str, str]:
+    """Return the option that leaves only energy to rank by, and why; ("", "") without one."""
+    if config.keep_raw:
+        return "keep_raw", "raw poses are compared with refined ones by energy"
+    if config.sampler == "vina":
+        return "sampler vina", "its energies are not those of training"
+    return "", ""
+
+
 def _rater(config: GenerateConfig, target: Target) -> ConfidenceScorer | None:
     """Return what rates poses, or None where energy ranks them.
 
@@ -109,12 +115,10 @@ def _rater(config: GenerateConfig, target: Target) -> ConfidenceScorer | None:
         ConfigError: confidence is asked for where it cannot be had.
         StoreError: no usable checkpoint.
     """
-    unknown = "its energies are not those of training" if config.sampler == "vina" else ""
-    unknown = "raw poses are compared with refined ones by energy" if config.keep_raw else unknown
-    if config.rank == "confidence" and unknown:
-        option = "keep_raw" if config.keep_raw else f"sampler {config.sampler}"
-        raise ConfigError(f"rank: confidence does not go with {option}: {unknown}")
-    if config.rank == "energy" or unknown:
+    option, reason = _only_energy(config)
+    if config.rank == "confidence" and option:
+        raise ConfigError(f"rank: confidence does not go with {option}: {reason}")
+    if config.rank == "energy" or option:
         return None
     from molgen.scoring.confidence import ConfidenceScorer  # torch: not where energy ranks
 
@@ -130,8 +134,7 @@ def _relaxer(config: GenerateConfig, target: Target) -> PoseRelaxer | None:
     """
     if not config.relax:
         return None
-    if config.keep_raw or config.sampler == "vina":
-        option = "keep_raw" if config.keep_raw else f"sampler {config.sampler}"
+    if option := _only_energy(config)[0]:
         raise ConfigError(f"relax does not go with {option}; `molgen relax` takes any poses")
     from molgen.api.relax_poses import PoseRelaxer  # OpenMM: only where it is asked for
 

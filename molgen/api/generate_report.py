@@ -60,10 +60,11 @@ def write_generate_report(
 
 def _in_words(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of the table with what its confidence means."""
-    found = dict(row)
-    if "confidence" in found:
-        found = {"rank": found.pop("rank"), "confidence": found.pop("confidence"),
-                 "reliability": band(float(row["confidence"])), **found}  # fmt: skip
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        found[name] = value
+        if name == "confidence":
+            found["reliability"] = band(float(value))
     return found
 
 

@@ -31,6 +31,9 @@ STATUS_COLUMNS = (
     "name", "folder", "status", "reason", "poses", "best_score", "seconds", "smiles", "notes",
 )  # fmt: skip
 
+Record = tuple[Any, dict[str, Any]]
+"""A molecule and its properties, as files of poses hold them."""
+
 
 @dataclass(frozen=True)
 class LigandResult:
@@ -123,9 +126,9 @@ def finish_ligand(
     place: Path,
     key: str,
     result: LigandResult,
-    poses: Sequence[tuple[Any, dict[str, Any]]],
+    poses: Sequence[Record],
     crash: str = "",
-    others: Mapping[str, Sequence[tuple[Any, dict[str, Any]]]] | None = None,
+    others: Mapping[str, Sequence[Record]] | None = None,
 ) -> None:
     """Write the poses (molecule, properties), then the outcome.
 

@@ -51,7 +51,7 @@ def rank_poses(
         further: properties of each pose that come after these.
     """
     mols = mols or [pose_molecule(poses.ligand, coords) for coords in poses.coords]
-    verdicts = check_poses(mols, protein, Ligand(poses.ligand.name, _graph(poses.ligand)))
+    verdicts = check_poses(mols, protein, poses.ligand.without_coords())
     wish = poses.scores if poses.confidence is None else -poses.confidence
     order = sorted(range(len(mols)), key=lambda i: (not verdicts[i].passed, wish[i], i))
     ranked = []
@@ -72,12 +72,6 @@ def pose_molecule(ligand: Ligand, coords: np.ndarray) -> Chem.Mol:
     """Return the ligand with ``coords`` (atoms, 3) Å and hydrogens placed by geometry."""
     mol = Chem.AddHs(ligand.placed(coords), addCoords=True)
     mol.SetProp("_Name", ligand.name)
-    return mol
-
-
-def _graph(ligand: Ligand) -> Chem.Mol:
-    mol = Chem.Mol(ligand.mol)
-    mol.RemoveAllConformers()
     return mol
 
 

@@ -6,12 +6,13 @@ least as valid and more confident (without a model of confidence: scores better)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from rdkit import Chem
 
+from molgen.api.output_folder import Record
 from molgen.api.relax_poses import Measure, PoseRelaxer, RelaxOutcome
 from molgen.scoring.confidence import ConfidenceScorer
 from molgen.structure import Ligand, Poses
@@ -61,9 +62,6 @@ class RelaxedFind:
         return [(o.raw, row) for o, row in pairs], relaxed
 
 
-Record = tuple[Chem.Mol, dict[str, object]]
-
-
 def relax_found(
     found: Poses,
     count: int,
@@ -94,10 +92,8 @@ def relax_found(
     measure = Measure("confidence", confidence, True) if rater else Measure("score", score)
 
     top = found.take(np.arange(min(count, len(found))))
-    graph = Chem.Mol(found.ligand.mol)
-    graph.RemoveAllConformers()
-    true = Ligand(found.ligand.name, graph)
-    outcomes = relaxer.relax([(found.ligand, coords) for coords in top.coords], true, measure)
+    pairs = [(found.ligand, coords) for coords in top.coords]
+    outcomes = relaxer.relax(pairs, found.ligand.without_coords(), measure)
     taken = np.array([outcome.accepted for outcome in outcomes], dtype=bool)
     if not taken.any():
         return RelaxedFind(top, outcomes)
@@ -107,39 +103,22 @@ def relax_found(
     if rater is not None:
         rated = rater.rated(_joined(found, new))
         new = rated.take(np.arange(len(found), len(rated)))
-    return RelaxedFind(_replaced(top, np.flatnonzero(taken), new), outcomes)
+    order = np.arange(len(top))
+    order[taken] = len(top) + np.arange(len(new))
+    return RelaxedFind(_joined(top, new).take(order), outcomes)
 
 
 def _joined(first: Poses, second: Poses) -> Poses:
-    """Return the poses of both, with their scores and terms."""
+    """Return the poses of both; they are rated where both are."""
+
+    def both(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
+        return None if one is None or other is None else np.concatenate([one, other])
+
     return Poses(
         first.ligand,
         np.concatenate([first.coords, second.coords]),
         np.concatenate([first.scores, second.scores]),
         {name: np.concatenate([first.terms[name], second.terms[name]]) for name in first.terms},
-    )
-
-
-def _replaced(poses: Poses, places: np.ndarray, new: Poses) -> Poses:
-    """Return the poses with those at ``places`` exchanged."""
-
-    def put(old: np.ndarray | None, values: np.ndarray | None) -> np.ndarray | None:
-        if old is None or values is None:
-            return None
-        changed = old.copy()
-        changed[places] = values
-        return changed
-
-    def must(old: np.ndarray, values: np.ndarray) -> np.ndarray:
-        changed = put(old, values)
-        assert changed is not None
-        return changed
-
-    return replace(
-        poses,
-        coords=must(poses.coords, new.coords),
-        scores=must(poses.scores, new.scores),
-        terms={name: must(values, new.terms[name]) for name, values in poses.terms.items()},
-        confidence=put(poses.confidence, new.confidence),
-        expected_rmsd=put(poses.expected_rmsd, new.expected_rmsd),
+        confidence=both(first.confidence, second.confidence),
+        expected_rmsd=both(first.expected_rmsd, second.expected_rmsd),
     )

@@ -108,9 +108,7 @@ def _group(rows: Sequence[LigandRow], template: Ligand | None) -> PoseGroup:
     first = usable[0].ligand if usable else None
     true = template
     if true is None and first is not None:
-        graph = Chem.Mol(first.mol)
-        graph.RemoveAllConformers()
-        true = Ligand(first.name, graph, first.notes)
+        true = first.without_coords()
     return PoseGroup(
         name=rows[0].name if first is None else first.name,
         true=true,

@@ -27,9 +27,7 @@ def embed_conformers(ligand: Ligand, count: int, seed: int, *, minimize: bool = 
     Raises:
         LigandError: no 3D embedding is found even from random coordinates.
     """
-    graph = Chem.Mol(ligand.mol)
-    graph.RemoveAllConformers()
-    mol = Chem.AddHs(graph)
+    mol = Chem.AddHs(ligand.without_coords().mol)
     params = rdDistGeom.ETKDGv3()
     params.randomSeed = _SEED_OFFSET + seed % 1_000_000
     params.useSmallRingTorsions = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rdkit import Chem
@@ -52,6 +52,12 @@ class Ligand:
     def smiles(self) -> str:
         """Canonical isomeric SMILES."""
         return str(Chem.MolToSmiles(self.mol))
+
+    def without_coords(self) -> Ligand:
+        """Return the ligand as a graph: chirality and double-bond stereo, no conformer."""
+        graph = Chem.Mol(self.mol)
+        graph.RemoveAllConformers()
+        return replace(self, mol=graph)
 
     def placed(self, coords: np.ndarray) -> Chem.Mol:
         """Return the molecule with ``coords`` (atoms, 3) Å as its only conformer."""
