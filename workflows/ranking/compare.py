@@ -22,8 +22,8 @@ from molgen.datasets.store import Store
 from molgen.scoring.confidence import load_confidence
 from molgen.scoring.confidence_network import ConfidenceNetwork, MeanNetwork
 from molgen.scoring.pose_features import RATED
-from molgen.training.confidence import NEAR_NATIVE, Rated, auroc, rate
-from molgen.training.confidence_data import ConfidenceData
+from molgen.training.confidence import Rated, auroc, rate
+from molgen.training.confidence_data import NEAR_NATIVE, ConfidenceData
 
 DRAWS = 1000
 

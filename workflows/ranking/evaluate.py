@@ -20,7 +20,7 @@ from molgen.datasets.store import Store
 from molgen.io import atomic_write
 from molgen.metrics.success import proportion
 from molgen.report.plots import reliability
-from molgen.scoring.bands import BANDS
+from molgen.scoring.bands import BANDS, band
 from molgen.scoring.confidence import load_confidence
 from molgen.scoring.pose_features import RATED
 from molgen.training.confidence import Rated, rate
@@ -60,12 +60,11 @@ def main() -> None:
     best = np.array([chance[top] for chance, top in zip(chances, tops, strict=True)])
     right = np.array([one.right[top] for one, top in zip(everything, tops, strict=True)])
     print("\n| confidence of the first pose | complexes | within 2 Å, % |\n|---|---|---|")
-    above = 1.1
+    words = np.array([band(chance) for chance in best])
     for least, word in BANDS:
-        inside = (best >= least) & (best < above)
+        inside = words == word
         share = proportion(right[inside].tolist()).percent()
         print(f"| {word} (from {least}) | {inside.sum()} | {share} |")
-        above = least
     if options.plot:
         poses = np.concatenate(chances), np.concatenate([one.right for one in everything])
         reliability(options.plot, {"all poses": poses, "first poses": (best, right)})

@@ -14,6 +14,7 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -22,7 +23,7 @@ from molgen.diffusion.model import SidegenModel, load_sidegen
 from molgen.diffusion.network import Sidegen, SidegenConfig
 from molgen.diffusion.sampling import SamplingConfig, sample
 from molgen.encoders.registry import TARGET_ENCODERS
-from molgen.training.pose_data import PoseData, PoseSampling
+from molgen.training.pose_data import PoseBatch, PoseData, PoseSampling
 from molgen.training.poses import PoseLossModule, PoseTraining
 
 
@@ -87,45 +88,42 @@ def training(model: SidegenModel, data: PoseData, options: argparse.Namespace) -
 def sampling(model: SidegenModel, data: PoseData, options: argparse.Namespace) -> float:
     """Return seconds for the poses of one ligand, median over five complexes."""
     model.eval()
-    seconds = []
-    for k in middling(data):
-        batch = data.batch([k], "rigid-torsion", 0, PoseSampling()).to(options.device)
+
+    def draw(batch: PoseBatch) -> None:
+        with torch.no_grad():
+            target = model.network.encode(batch.target)
         start_poses = batch.coords[:, None].expand(-1, options.poses, -1, -1)
-        for _ in range(2):
-            wait(options.device)
-            start = time.perf_counter()
-            with torch.no_grad():
-                target = model.network.encode(batch.target)
-            sample(
-                model, start_poses, batch.ligand, target, SamplingConfig(steps=options.steps),
-                torch.Generator().manual_seed(0),
-            )  # fmt: skip
-            wait(options.device)
-            last = time.perf_counter() - start
-        seconds.append(last)
-    return round(statistics.median(seconds), 3)
+        sample(
+            model, start_poses, batch.ligand, target, SamplingConfig(steps=options.steps),
+            torch.Generator().manual_seed(0),
+        )  # fmt: skip
+
+    return round(timed(draw, data, options.device), 3)
 
 
 @torch.no_grad()
 def encoding(name: str, data: PoseData, options: argparse.Namespace) -> float:
     """Return seconds that an encoder takes for one target, median over five complexes."""
     network = Sidegen(SidegenConfig(encoder=name)).to(options.device).eval()
+    return round(timed(lambda batch: network.encode(batch.target), data, options.device), 4)
+
+
+def timed(work: Callable[[PoseBatch], object], data: PoseData, device: str) -> float:
+    """Return seconds for a complex, median over five with ligands of about 30 heavy atoms.
+
+    Everything is done twice, and the second time counts.
+    """
     seconds = []
-    for k in middling(data):
-        target = data.batch([k], "rigid-torsion", 0, PoseSampling()).target.to(options.device)
+    for k in [k for k in range(len(data.ids)) if 29 <= data.sizes[k] <= 31][:5]:
+        batch = data.batch([k], "rigid-torsion", 0, PoseSampling()).to(device)
         for _ in range(2):
-            wait(options.device)
+            wait(device)
             start = time.perf_counter()
-            network.encode(target)
-            wait(options.device)
+            work(batch)
+            wait(device)
             last = time.perf_counter() - start
         seconds.append(last)
-    return round(statistics.median(seconds), 4)
-
-
-def middling(data: PoseData) -> list[int]:
-    """Return five complexes whose ligands have about 30 heavy atoms."""
-    return [k for k in range(len(data.ids)) if 29 <= data.sizes[k] <= 31][:5]
+    return statistics.median(seconds)
 
 
 def wait(device: str) -> None:
