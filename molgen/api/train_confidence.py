@@ -190,12 +190,11 @@ def _domain(data: ConfidenceData, train: Sequence[int]) -> dict[str, Any]:
 
 
 def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
-    rows = [f"| {MEASURES[name]} | {_cell(found)} |" for name, found in facts["metrics"].items()]
     return _CARD.format(
         **facts
         | {
             "settings": json.dumps(facts["settings"], sort_keys=True),
-            "rows": "\n".join(rows),
+            "rows": metric_rows(facts["metrics"]),
             "smallest": domain["ligand_atoms"][0],
             "largest": domain["ligand_atoms"][1],
             "best": facts["best_epoch"] + 1,
@@ -203,9 +202,13 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
     )
 
 
-def _cell(found: dict[str, float | None]) -> str:
-    value, low, high = ("–" if found[k] is None else f"{found[k]:.3f}" for k in _INTERVAL)
-    return f"{value} ({low} to {high})"
+def metric_rows(metrics: dict[str, dict[str, float | None]]) -> str:
+    """Return the rows of a card, a line for every measure with its interval."""
+    lines = []
+    for name, found in metrics.items():
+        value, low, high = ("–" if found[k] is None else f"{found[k]:.3f}" for k in _INTERVAL)
+        lines.append(f"| {MEASURES[name]} | {value} ({low} to {high}) |")
+    return "\n".join(lines)
 
 
 _CARD = """# Confidence of poses

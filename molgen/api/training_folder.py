@@ -173,16 +173,23 @@ def write_checkpoint(
     save(made)
     _write_history(made / "history.csv", history)
     training_curves(made / "history.png", history, lines)
-    for name, content in (("metrics.json", facts), ("domain.json", domain)):
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        with atomic_write(made / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    with atomic_write(made / "MODEL_CARD.md") as temporary:
-        temporary.write_text(card, encoding="utf-8")
+    write_card(made, facts, domain, card)
     for name in sorted(_CHECKPOINT, key=lambda name: name == "SHA256SUMS"):
         os.replace(made / name, folder / name)  # the sums last: without them nothing loads
     made.rmdir()
     (folder / STATE).unlink(missing_ok=True)
+
+
+def write_card(
+    folder: Path, facts: Mapping[str, Any], domain: Mapping[str, Any], card: str
+) -> None:
+    """Write metrics.json, domain.json and MODEL_CARD.md, what `write_checkpoint` says of them."""
+    texts = {"MODEL_CARD.md": card}
+    for name, content in (("metrics.json", facts), ("domain.json", domain)):
+        texts[name] = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    for name, text in texts.items():
+        with atomic_write(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _write_history(path: Path, history: Sequence[Mapping[str, Any]]) -> None:

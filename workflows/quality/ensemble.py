@@ -18,8 +18,8 @@ import molgen
 from molgen.api.provenance import code_commit, sha256_of
 from molgen.api.tables import json_ready
 from molgen.api.train_quality import held_out_metrics, kind_row
+from molgen.api.training_folder import write_card
 from molgen.datasets.quality import QualityStore
-from molgen.io import atomic_write
 from molgen.scoring.quality_model import QualityEnsemble, QualityModel, load_quality, save_quality
 from molgen.training.quality import predict
 from molgen.training.quality_data import QualityData
@@ -122,14 +122,7 @@ def write(
         }
     )
     save_quality(out, model)
-    texts = {
-        "metrics.json": json.dumps(facts, indent=2) + "\n",
-        "domain.json": json.dumps(domain, indent=2) + "\n",
-        "MODEL_CARD.md": card,
-    }
-    for name, text in texts.items():
-        with atomic_write(out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    write_card(out, facts, domain, card)
 
 
 def _member(folder: Path, facts: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ intervals: bootstrap over complexes, of the difference complex by complex.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.store import Store
 from molgen.scoring.confidence import load_confidence
-from molgen.scoring.confidence_network import ConfidenceNetwork, MeanNetwork
+from molgen.scoring.confidence_network import ConfidenceNetwork
 from molgen.scoring.pose_features import RATED
 from molgen.training.confidence import Rated, auroc, rate
 from molgen.training.confidence_data import NEAR_NATIVE, ConfidenceData
@@ -39,18 +40,25 @@ def main() -> None:
     parts = read_split(options.split)
     held = data.positions([*parts["val"], *parts["test"]])
     train = sorted(set(range(len(data.ids))) - set(held))
-    networks = [load_confidence(name).network for name in options.model]
-    ways = {Path(m).name: rate(n, data, held, "cpu") for m, n in zip(options.model, networks,
-                                                                    strict=True)}  # fmt: skip
-    single = [network for network in networks if isinstance(network, ConfidenceNetwork)]
+    ways, single = {}, []
+    for name in options.model:
+        network = load_confidence(name).network
+        rated = ways[Path(name).name] = rate(network, data, held, "cpu")
+        single += [rated] if isinstance(network, ConfidenceNetwork) else []
     if len(single) > 1:
-        ways["mean of the networks"] = rate(MeanNetwork(single), data, held, "cpu")
+        ways["mean of the networks"] = [mean(ratings) for ratings in zip(*single, strict=True)]
     trees = boosted(data, train, held)
     energy = [replace(one, logit=-one.energy) for one in trees]
     print(f"{len(train)} complexes to train on, {len(held)} held out\n")
     print("| ranking | top-1 ≤ 2 Å | difference to energy | AUROC over poses |\n|---|---|---|---|")
     for name, rated in {"energy": energy, "gradient-boosted trees": trees, **ways}.items():
         print(row(name, rated, energy))
+
+
+def mean(ratings: Sequence[Rated]) -> Rated:
+    """Return what several networks say together of a complex, as `MeanNetwork` does."""
+    logit = np.mean([one.logit for one in ratings], axis=0)
+    return replace(ratings[0], logit=logit, expected=np.mean([r.expected for r in ratings], axis=0))
 
 
 def boosted(data: ConfidenceData, train: list[int], held: list[int]) -> list[Rated]:

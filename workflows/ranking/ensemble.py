@@ -17,15 +17,16 @@ from typing import Any
 import molgen
 from molgen.api.provenance import code_commit, sha256_of
 from molgen.api.tables import json_ready
+from molgen.api.train_confidence import metric_rows
+from molgen.api.training_folder import write_card
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.store import Store
-from molgen.io import atomic_write
 from molgen.scoring.confidence import ConfidenceModel, load_confidence, save_confidence
 from molgen.scoring.confidence_network import ConfidenceNetwork, MeanNetwork
 from molgen.scoring.pose_features import RATED
 from molgen.training.confidence import rate
 from molgen.training.confidence_data import ConfidenceData
-from molgen.training.confidence_metrics import MEASURES, measured
+from molgen.training.confidence_metrics import measured
 
 CARD = """# Confidence of poses: mean of {count} networks
 
@@ -85,8 +86,7 @@ def main() -> None:
     model.calibrate([one.logit for one in val], [one.right for one in val])
     metrics = json_ready(measured(test, float(model.slope), float(model.offset)))
     write(options, known, model, metrics, len(test))
-    for name, found in metrics.items():
-        print(f"{MEASURES[name]:45s} {_interval(found)}")
+    print(metric_rows(metrics))
 
 
 def write(
@@ -125,23 +125,12 @@ def write(
         "commands": "\n".join(f"* `{found['command']}`" for found in known),
         "settings": json.dumps(known[0]["settings"], sort_keys=True),
         "rated": RATED,
-        "rows": "\n".join(f"| {MEASURES[k]} | {_interval(v)} |" for k, v in metrics.items()),
+        "rows": metric_rows(metrics),
         "smallest": domain["ligand_atoms"][0],
         "largest": domain["ligand_atoms"][1],
     }
     save_confidence(options.out, model)
-    texts = {
-        "metrics.json": json.dumps(facts, indent=2, ensure_ascii=False) + "\n",
-        "domain.json": json.dumps(domain, indent=2) + "\n",
-        "MODEL_CARD.md": CARD.format(**facts | said),
-    }
-    for name, text in texts.items():
-        with atomic_write(options.out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-
-
-def _interval(found: dict[str, Any]) -> str:
-    return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+    write_card(options.out, facts, domain, CARD.format(**facts | said))
 
 
 if __name__ == "__main__":
