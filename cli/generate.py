@@ -55,8 +55,9 @@ _SHOWN_POCKETS = 5
 )
 @click.option(
     "--rank",
-    type=click.Choice(["auto", "confidence", "energy"]),
-    help="What ranks the valid poses. Default auto: the learned confidence where it applies.",
+    metavar="NAME",
+    help="What ranks the valid poses: confidence (learned), energy or auto. Default auto: "
+    "confidence where it applies.",
 )
 @click.option(
     "--relax",

@@ -14,14 +14,13 @@ from molgen.api.output_folder import RAW_POSES, RELAXED_POSES, UNRELAXED_POSES, 
 from molgen.api.pose_output import RankedPose, rank_poses
 from molgen.checkpoints import outside_domain
 from molgen.errors import ConfigError, MolgenWarning
-from molgen.scoring.pose_features import RATED
+from molgen.scoring.pose_scorers import PoseScorer, best_first, build_pose_scorer
 from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
 from molgen.structure import Ligand
 
 if TYPE_CHECKING:
     from molgen.api.generate import GenerateConfig
     from molgen.api.relax_poses import PoseRelaxer
-    from molgen.scoring.confidence import ConfidenceScorer
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,14 @@ class Docking:
 
     Attributes:
         sampler: finds poses.
-        rater: tells their confidence, or None where energy ranks.
+        scorer: ranks them.
         relaxer: minimises them, or None.
         target: receptor and box.
         config: settings.
     """
 
     sampler: Sampler
-    rater: ConfidenceScorer | None
+    scorer: PoseScorer
     relaxer: PoseRelaxer | None
     target: Target
     config: GenerateConfig
@@ -49,16 +48,16 @@ class Docking:
         Raises:
             ConfigError: settings that do not go together.
             StoreError: no usable checkpoint.
-            RegistryError: no sampler of that name.
+            RegistryError: no sampler or scorer of that name.
             DependencyError: a package that the sampler needs is not installed.
             DeviceError: a device or platform is not there.
         """
         settings = SamplerSettings(config.search, config.sidegen, config.vina)
-        rater, relaxer = _rater(config, target), _relaxer(config, target)
+        scorer, relaxer = _scorer(config, target), _relaxer(config, target)
         sampler = build_sampler(
             config.sampler, target.receptor, target.box, settings, config.device
         )
-        return cls(sampler, rater, relaxer, target, config)
+        return cls(sampler, scorer, relaxer, target, config)
 
     def dock(self, ligand: Ligand) -> tuple[list[RankedPose], dict[str, list[Record]]]:
         """Return the ranked poses of a ligand, and further files of poses by name.
@@ -67,15 +66,17 @@ class Docking:
             LigandError: no conformer can be embedded, or an element is not supported.
         """
         config, receptor = self.config, self.target.receptor
-        wanted = max(config.num_poses, RATED) if self.rater else config.num_poses
+        wanted = max(config.num_poses, self.scorer.together)
         found = self.sampler.sample(ligand, wanted, config.seed)
-        rater = self.rater if self.rater and self.rater.knows(found) else None
-        found = rater.rate(found) if rater else found
+        if self.scorer.knows(found):
+            found = best_first(self.scorer.rated(found))
         if self.relaxer is not None and len(found):
             from molgen.api.relax_found import relax_found
 
             sampler: Any = self.sampler
-            made = relax_found(found, config.num_poses, sampler, rater, self.relaxer, config.seed)
+            made = relax_found(
+                found, config.num_poses, sampler, self.scorer, self.relaxer, config.seed
+            )
             ranked = rank_poses(made.poses, receptor, made.mols, made.properties())
             before, after = made.records()
             return ranked, {UNRELAXED_POSES: before, RELAXED_POSES: after}
@@ -90,7 +91,7 @@ class Docking:
     def unknown(self, ligand: Ligand) -> list[str]:
         """Warn of what the learned models have not seen in training, and return it."""
         used = [self.config.sidegen.checkpoint] if self.config.sampler == "sidegen" else []
-        used += [self.config.confidence] if self.rater else []
+        used += [self.scorer.checkpoint] if self.scorer.checkpoint else []
         elements = [atom.GetAtomicNum() for atom in ligand.mol.GetAtoms()]
         charge = sum(atom.GetFormalCharge() for atom in ligand.mol.GetAtoms())
         found = [said for name in used if (said := outside_domain(name, elements, charge))]
@@ -108,21 +109,21 @@ def _only_energy(config: GenerateConfig) -> tuple[str, str]:
     return "", ""
 
 
-def _rater(config: GenerateConfig, target: Target) -> ConfidenceScorer | None:
-    """Return what rates poses, or None where energy ranks them.
+def _scorer(config: GenerateConfig, target: Target) -> PoseScorer:
+    """Return what ranks poses.
 
     Raises:
-        ConfigError: confidence is asked for where it cannot be had.
+        ConfigError: a scorer is asked for where only energy can rank.
+        RegistryError: no scorer of that name.
         StoreError: no usable checkpoint.
     """
     option, reason = _only_energy(config)
-    if config.rank == "confidence" and option:
-        raise ConfigError(f"rank: confidence does not go with {option}: {reason}")
-    if config.rank == "energy" or option:
-        return None
-    from molgen.scoring.confidence import ConfidenceScorer  # torch: not where energy ranks
-
-    return ConfidenceScorer(target.receptor, config.confidence)
+    name = config.rank
+    if name == "auto":
+        name = "energy" if option else "confidence"
+    if name != "energy" and option:
+        raise ConfigError(f"rank: {name} does not go with {option}: {reason}")
+    return build_pose_scorer(name, target.receptor, config.confidence)
 
 
 def _relaxer(config: GenerateConfig, target: Target) -> PoseRelaxer | None:

@@ -9,7 +9,7 @@ import traceback
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +60,7 @@ class GenerateConfig:
         box_edge: Å, edge of the search box where the pocket gives none.
         keep_raw: write what a learned sampler drew to raw_poses.sdf, and return a refined pose only
             where it is valid or scores better (see `molgen.api.acceptance`).
-        rank: what ranks valid poses: a learned confidence or the energy; "auto" is confidence,
+        rank: registry name of what ranks valid poses, confidence or energy; "auto" is confidence,
             except with ``keep_raw`` and with the sampler ``vina``, whose energies are others.
         confidence: checkpoint that rates poses.
         relax: minimise the poses to return in the pocket, and return the minimum where it is
@@ -77,7 +77,7 @@ class GenerateConfig:
     device: str = "auto"
     box_edge: float = limited(25.0, above=0.0)
     keep_raw: bool = False
-    rank: Literal["auto", "confidence", "energy"] = "auto"
+    rank: str = "auto"
     confidence: str = "confidence-1"
     relax: bool = False
     relaxation: RelaxConfig = RelaxConfig()

@@ -14,7 +14,7 @@ from rdkit import Chem
 
 from molgen.api.output_folder import Record
 from molgen.api.relax_poses import Measure, PoseRelaxer, RelaxOutcome
-from molgen.scoring.confidence import ConfidenceScorer
+from molgen.scoring.pose_scorers import PoseScorer
 from molgen.structure import Ligand, Poses
 
 
@@ -66,16 +66,16 @@ def relax_found(
     found: Poses,
     count: int,
     sampler: Rescorer,
-    rater: ConfidenceScorer | None,
+    scorer: PoseScorer,
     relaxer: PoseRelaxer,
     seed: int,
 ) -> RelaxedFind:
     """Return the first ``count`` poses found, each relaxed where that makes it better.
 
     Args:
-        found: best first; with a rater rated, and those beyond ``count`` give it the field.
+        found: best first; where they are rated, those beyond ``count`` give the field.
         sampler: that found them.
-        rater: of confidence, or None where the score decides.
+        scorer: that rated them; where it did not, the score decides.
         seed: that the sampler had.
     """
 
@@ -84,13 +84,12 @@ def relax_found(
 
     def confidence(ligand: Ligand, coords: np.ndarray) -> np.ndarray:
         """Rate poses among all that were found."""
-        assert rater is not None
-        said = rater.rated(_joined(found, sampler.rescore(ligand, coords, seed))).confidence
+        said = scorer.rated(_joined(found, sampler.rescore(ligand, coords, seed))).confidence
         assert said is not None
         return said[len(found) :]
 
-    measure = Measure("confidence", confidence, True) if rater else Measure("score", score)
-
+    rated = found.confidence is not None
+    measure = Measure("confidence", confidence, True) if rated else Measure("score", score)
     top = found.take(np.arange(min(count, len(found))))
     pairs = [(found.ligand, coords) for coords in top.coords]
     outcomes = relaxer.relax(pairs, found.ligand.without_coords(), measure)
@@ -100,9 +99,9 @@ def relax_found(
     atoms = found.ligand.num_atoms
     coords = [o.pose.GetConformer().GetPositions()[:atoms] for o in outcomes if o.accepted]
     new = sampler.rescore(found.ligand, np.array(coords), seed)
-    if rater is not None:
-        rated = rater.rated(_joined(found, new))
-        new = rated.take(np.arange(len(found), len(rated)))
+    if rated:
+        every = scorer.rated(_joined(found, new))
+        new = every.take(np.arange(len(found), len(every)))
     order = np.arange(len(top))
     order[taken] = len(top) + np.arange(len(new))
     return RelaxedFind(_joined(top, new).take(order), outcomes)

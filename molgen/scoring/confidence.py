@@ -26,7 +26,7 @@ from molgen.scoring.confidence_network import (
     PoseSet,
     pose_set,
 )
-from molgen.scoring.pose_features import TERMS, pose_features
+from molgen.scoring.pose_features import RATED, TERMS, pose_features
 
 if TYPE_CHECKING:
     from molgen.structure import Poses, Protein
@@ -138,20 +138,15 @@ class ConfidenceScorer:
         StoreError: no such checkpoint, damaged, or of another kind.
     """
 
+    together = RATED
+
     def __init__(self, protein: Protein, checkpoint: str) -> None:
-        self.protein = protein
+        self.protein, self.checkpoint = protein, checkpoint
         self.model = load_confidence(checkpoint)
 
     def knows(self, poses: Poses) -> bool:
         """Tell whether the poses carry the energies that the model was trained with."""
         return all(name in poses.terms for name in TERMS)
-
-    def rate(self, poses: Poses) -> Poses:
-        """Return the poses with their confidence, the most confident first."""
-        rated = self.rated(poses)
-        if rated.confidence is None:
-            return rated
-        return rated.take(np.lexsort((rated.scores, -rated.confidence)))
 
     def rated(self, poses: Poses) -> Poses:
         """Return the poses with their confidence, in their order; they are rated together."""

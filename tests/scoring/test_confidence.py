@@ -24,6 +24,7 @@ from molgen.scoring.confidence_network import (
     pose_set,
 )
 from molgen.scoring.pose_features import FEATURES, TERMS, pose_features
+from molgen.scoring.pose_scorers import best_first
 from molgen.structure import Poses
 from molgen.training.confidence import auroc
 from molgen.training.confidence_metrics import calibration_error, probability
@@ -169,7 +170,7 @@ def test_poses_are_rated_in_their_receptor(tmp_path, complex_, shaken):
     _, protein, ligand = complex_
     coords, terms = shaken
     poses = Poses(ligand, coords, np.arange(5.0), terms)
-    rated = ConfidenceScorer(protein, str(tmp_path)).rate(poses)
+    rated = best_first(ConfidenceScorer(protein, str(tmp_path)).rated(poses))
     assert np.all(np.diff(rated.confidence) <= 0) and len(rated) == 5
     assert sorted(rated.scores) == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert np.all((rated.confidence > 0) & (rated.confidence < 1) & (rated.expected_rmsd > 0))
