@@ -99,7 +99,7 @@ def interpolate(
     grids: Float[Tensor, "kinds nx ny nz"],
     origin: Float[Tensor, "3"],
     spacing: float,
-    kind: Int[Tensor, "atoms"],
+    kind: Int[Tensor, "atoms"] | Int[Tensor, "poses atoms"],
     coords: Float[Tensor, "poses atoms 3"],
 ) -> Float[Tensor, "poses atoms"]:
     """Return the energy of every atom, kcal/mol.

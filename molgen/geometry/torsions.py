@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
@@ -37,12 +40,48 @@ def dihedrals(
     return torch.atan2(sine, cosine)
 
 
+class Tree(NamedTuple):
+    """Which torsions turn which atoms, of several molecules padded to one size.
+
+    Attributes:
+        axis: atoms of each bond, the second on the moving side; any for a torsion that is padding.
+        parent: 1 + the torsion whose moving part holds the bond, 0 for none.
+        owner: 1 + the innermost torsion that moves each atom, 0 for none.
+    """
+
+    axis: Int[Tensor, "molecules torsions 2"]
+    parent: Int[Tensor, "molecules torsions"]
+    owner: Int[Tensor, "molecules atoms"]
+
+
+def stack_trees(
+    trees: Sequence[tuple[np.ndarray, np.ndarray, int]], device: torch.device | str = "cpu"
+) -> Tree:
+    """Return trees of one or several molecules.
+
+    Args:
+        trees: of each molecule ``axis`` (torsions, 2), atoms of the bonds, the second moves;
+            ``span`` (torsions, 2), half-open ranges of the atoms that move, which nest, parents
+            first; and its number of atoms.
+    """
+    torsions = max(len(axis) for axis, _, _ in trees)
+    atoms = max(count for _, _, count in trees)
+    axes = np.zeros((len(trees), torsions, 2), dtype=np.int64)
+    parents = np.zeros((len(trees), torsions), dtype=np.int64)
+    owners = np.zeros((len(trees), atoms), dtype=np.int64)
+    for k, (axis, span, _) in enumerate(trees):
+        axes[k, : len(axis)] = axis
+        for torsion, (begin, end) in enumerate(span):
+            parents[k, torsion] = owners[k, begin]
+            owners[k, begin:end] = torsion + 1
+    return Tree(*(torch.as_tensor(part, device=device) for part in (axes, parents, owners)))
+
+
 def turn_torsions(
-    template: Float[Tensor, "poses atoms 3"],
-    angles: Float[Tensor, "poses torsions"],
-    axis: np.ndarray,
-    span: np.ndarray,
-) -> Float[Tensor, "poses atoms 3"]:
+    template: Float[Tensor, "molecules poses atoms 3"],
+    angles: Float[Tensor, "molecules poses torsions"],
+    tree: Tree,
+) -> Float[Tensor, "molecules poses atoms 3"]:
     """Return ``template`` with the tail of every torsion turned about its bond.
 
     A rotation about a template bond does not depend on the other torsions as long as children
@@ -51,34 +90,37 @@ def turn_torsions(
 
     Args:
         template: coordinates at zero angles, Å.
-        angles: turns in radians, right-handed about the bond direction.
-        axis: (torsions, 2) atoms of each bond, the second on the moving side.
-        span: (torsions, 2) half-open range of the atoms that move; ranges nest, parents first.
+        angles: turns in radians, right-handed about the bond direction; 0 for padding.
+        tree: of each molecule.
     """
-    count = len(axis)
+    count = angles.shape[2]
     if count == 0:
         return template
-    start, end = template[:, axis[:, 0]], template[:, axis[:, 1]]
-    direction = torch.nn.functional.normalize(end - start, dim=-1)
-    local = _axis_rotations(direction, angles)
-    rotations: list[Tensor] = []
-    shifts: list[Tensor] = []
-    for torsion, parent in enumerate(parent_torsions(span)):
-        # x -> R (x - p) + p, then whatever the parent does
-        rotation, pivot = local[:, torsion], end[:, torsion, :, None]
-        shift = pivot - rotation @ pivot
-        if parent >= 0:
-            shift = rotations[parent] @ shift + shifts[parent]
-            rotation = rotations[parent] @ rotation
-        rotations.append(rotation)
-        shifts.append(shift)
+    molecule = torch.arange(len(template), device=template.device)[:, None]
+    start = template[molecule, :, tree.axis[..., 0]].transpose(1, 2)
+    end = template[molecule, :, tree.axis[..., 1]].transpose(1, 2)
+    local = _axis_rotations(torch.nn.functional.normalize(end - start, dim=-1), angles)
+    # x -> R (x - p) + p, then whatever the parent does
+    pivot = end[..., None]
+    offset = pivot - local @ pivot
     identity = torch.eye(3, dtype=template.dtype, device=template.device)
-    identity = identity.expand(len(template), 3, 3)
-    rotation = torch.stack([identity, *rotations], dim=1)
-    shift = torch.stack([torch.zeros_like(shifts[0]), *shifts], dim=1)
-    owner = torch.as_tensor(innermost_torsion(span, template.shape[1]) + 1, device=template.device)
-    turned = rotation[:, owner] @ template[..., None] + shift[:, owner]
-    return turned.squeeze(-1)
+    rotations = [identity.expand_as(local[:, :, 0])]
+    shifts = [torch.zeros_like(offset[:, :, 0])]
+    for torsion in range(count):
+        parent = tree.parent[:, torsion]
+        outer = _picked(rotations, parent)
+        shifts.append(outer @ offset[:, :, torsion] + _picked(shifts, parent))
+        rotations.append(outer @ local[:, :, torsion])
+    rotation = torch.stack(rotations, 1)[molecule, tree.owner].transpose(1, 2)
+    shift = torch.stack(shifts, 1)[molecule, tree.owner].transpose(1, 2)
+    return (rotation @ template[..., None] + shift).squeeze(-1)
+
+
+def _picked(parts: list[Tensor], chosen: Int[Tensor, "molecules"]) -> Tensor:
+    """Return for every molecule its row of the chosen part."""
+    if len(parts) == 1:
+        return parts[0]
+    return torch.stack(parts, 1)[torch.arange(len(chosen), device=chosen.device), chosen]
 
 
 def turn_in_order(
@@ -117,26 +159,9 @@ def batch_dihedrals(
     return found.reshape(count, poses, torsions)
 
 
-def parent_torsions(span: np.ndarray) -> list[int]:
-    """Return for every torsion the torsion whose range holds its own, -1 for the root."""
-    parents = []
-    for torsion, (begin, end) in enumerate(span):
-        holding = [p for p in range(torsion) if span[p, 0] <= begin and end <= span[p, 1]]
-        parents.append(max(holding, default=-1))
-    return parents
-
-
-def innermost_torsion(span: np.ndarray, atoms: int) -> np.ndarray:
-    """Return for every atom the last torsion that moves it, -1 for none; (atoms,) int64."""
-    owner = np.full(atoms, -1, dtype=np.int64)
-    for torsion, (begin, end) in enumerate(span):
-        owner[begin:end] = torsion
-    return owner
-
-
 def _axis_rotations(
-    direction: Float[Tensor, "poses torsions 3"], angle: Float[Tensor, "poses torsions"]
-) -> Float[Tensor, "poses torsions 3 3"]:
+    direction: Float[Tensor, "*batch torsions 3"], angle: Float[Tensor, "*batch torsions"]
+) -> Float[Tensor, "*batch torsions 3 3"]:
     """Return rotation matrices about unit vectors (Rodrigues)."""
     cosine, sine = torch.cos(angle)[..., None, None], torch.sin(angle)[..., None, None]
     x, y, z = direction.unbind(-1)

@@ -60,7 +60,8 @@ class SearchSampler:
             from molgen.search.torch_engine import torch_search
 
             generator = torch.Generator().manual_seed(seed)
-            coords, _ = torch_search(field, template, self.settings, generator, self.device)
+            problems = [(field, template)]
+            ((coords, _),) = torch_search(problems, self.settings, [generator], self.device)
         return self.rank(ligand, template, field, coords, num_poses)
 
     def refine(self, ligand: Ligand, coords: np.ndarray, seed: int, num_poses: int) -> Poses:

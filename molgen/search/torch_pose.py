@@ -2,80 +2,117 @@
 
 A state is position (3, Å), unit quaternion (4, w first) and torsions (radians from the template);
 a step is a shift, a rotation vector in the receptor frame and torsion changes (6 + torsions).
+Poses of several ligands, each in its own receptor, share a batch: ligand after ligand, as many of
+each, padded to the most atoms and torsions. Padding has no energy and never moves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from molgen.energy.grid import interpolate
+from molgen.errors import ConfigError
 from molgen.geometry.rotations import (
     matrix_from_quaternion,
     multiply_quaternions,
     quaternion_from_rotation_vector,
 )
-from molgen.geometry.torsions import turn_torsions
+from molgen.geometry.torsions import stack_trees, turn_torsions
 from molgen.search.field import ReceptorField
 from molgen.search.templates import LigandTemplate
 
+Problem = tuple[ReceptorField, LigandTemplate]
+"""A ligand and the receptor as it sees it."""
+
 
 class PoseEnergy:
-    """Energy of states of one ligand in one receptor field.
+    """Energy of states of one or more ligands, each in its receptor field.
 
     Args:
-        field: grids and pair tables.
-        template: conformers, tree and torsion preferences.
+        problems: grids, pair tables, conformers, tree and torsion preferences of each ligand.
         torsion_weight: factor on the torsion preferences.
         device: where to compute.
         dtype: of states, coordinates and energies.
+
+    Raises:
+        ConfigError: the boxes of the fields differ in their number of grid points.
     """
 
     def __init__(
         self,
-        field: ReceptorField,
-        template: LigandTemplate,
+        problems: Sequence[Problem],
         torsion_weight: float,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        tree = template.tree
-        self.tree = tree
+        fields, templates = [field for field, _ in problems], [one for _, one in problems]
+        if len({(field.grids.shape[1:], field.spacing) for field in fields}) > 1:
+            raise ConfigError("ligands searched together: expected boxes of the same size")
+        trees = [template.tree for template in templates]
         self.device, self.dtype = device, dtype
+        self.atoms = [tree.num_atoms for tree in trees]
+        self.torsions = [tree.num_torsions for tree in trees]
+        self.conformers = [len(template.conformers) for template in templates]
+        count, atoms, torsions = len(problems), max(self.atoms), max(self.torsions)
+        pairs = max(len(tree.pairs) for tree in trees)
 
-        def numbers(array: object) -> Tensor:
+        def numbers(array: np.ndarray) -> Tensor:
             return torch.as_tensor(array, device=device, dtype=dtype)
 
-        self.conformers = numbers(template.conformers)
-        self._grids = torch.as_tensor(field.grids, device=device)
-        self._origin, self._spacing = numbers(field.origin), field.spacing
-        self._kind = torch.as_tensor(field.kind, device=device)
-        self._tables, self._bins = (
-            numbers(field.pair_tables).reshape(-1),
-            field.pair_tables.shape[-1],
-        )
-        self._row = torch.as_tensor(field.pair_row, device=device)
-        self._density, self._cutoff = field.density, field.cutoff
+        self._grids = torch.as_tensor(np.concatenate([f.grids for f in fields]), device=device)
+        self._spacing = fields[0].spacing
+        self._origin = numbers(np.stack([field.origin for field in fields]))
+        self._tables = numbers(np.concatenate([f.pair_tables for f in fields])).reshape(-1)
+        self._bins = fields[0].pair_tables.shape[-1]
+        self._density, self._cutoff = fields[0].density, fields[0].cutoff
+        shapes = np.zeros((count, max(self.conformers), atoms, 3))
+        kind, real = np.zeros((count, atoms), dtype=np.int64), np.zeros((count, atoms))
+        row, meets = np.zeros((count, pairs), dtype=np.int64), np.zeros((count, pairs))
         # products with an incidence matrix add up in a fixed order, which index_add on a GPU does
         # not: same seed, same poses
-        self._gap = torch.zeros(len(tree.pairs), tree.num_atoms, device=device, dtype=dtype)
-        every = torch.arange(len(tree.pairs), device=device)
-        self._gap[every, torch.as_tensor(tree.pairs[:, 0], device=device)] = 1.0
-        self._gap[every, torch.as_tensor(tree.pairs[:, 1], device=device)] = -1.0
-        self._moved = torch.zeros(tree.num_torsions, tree.num_atoms, device=device, dtype=dtype)
-        for torsion, (begin, end) in enumerate(tree.span):
-            self._moved[torsion, begin:end] = 1.0
-        preference = numbers(template.torsion_energy * torsion_weight)
-        self._preference = torch.cat([preference, preference[:, :1]], dim=1)
+        gap = np.zeros((count, pairs, atoms))
+        moved = np.zeros((count, torsions, atoms))
+        preference = np.zeros((count, torsions, templates[0].torsion_energy.shape[1] + 1))
+        kinds = tables = 0
+        for k, (field, template, tree) in enumerate(zip(fields, templates, trees, strict=True)):
+            shapes[k, : len(template.conformers), : tree.num_atoms] = template.conformers
+            kind[k, : tree.num_atoms], real[k, : tree.num_atoms] = kinds + field.kind, 1.0
+            every = np.arange(len(tree.pairs))
+            row[k, every], meets[k, every] = tables + field.pair_row, 1.0
+            gap[k, every, tree.pairs[:, 0]] = 1.0
+            gap[k, every, tree.pairs[:, 1]] = -1.0
+            for torsion, (begin, end) in enumerate(tree.span):
+                moved[k, torsion, begin:end] = 1.0
+            energy = template.torsion_energy * torsion_weight
+            preference[k, : len(energy)] = np.concatenate([energy, energy[:, :1]], axis=1)
+            kinds, tables = kinds + len(field.grids), tables + len(field.pair_tables)
+        self._shapes, self._gap, self._moved = numbers(shapes), numbers(gap), numbers(moved)
+        self._real, self._meets = numbers(real), numbers(meets)
+        self._kind = torch.as_tensor(kind, device=device)
+        self._row = torch.as_tensor(row, device=device)
+        self._preference = numbers(preference)
+        self._tree = stack_trees([(tree.axis, tree.span, tree.num_atoms) for tree in trees], device)
+        self._ligand = torch.arange(count, device=device)[:, None]
 
     def place(
         self, states: Float[Tensor, "poses size"], conformer: Int[Tensor, "poses"]
     ) -> Float[Tensor, "poses atoms 3"]:
         """Return coordinates in Å, tree order."""
-        tree = self.tree
-        turned = turn_torsions(self.conformers[conformer], states[:, 7:], tree.axis, tree.span)
+        count = len(self.atoms)
+        start = self._shapes[self._ligand, conformer.reshape(count, -1)]
+        angles = states[:, 7:].reshape(count, start.shape[1], -1)
+        turned = turn_torsions(start, angles, self._tree).flatten(0, 1)
         return turned @ matrix_from_quaternion(states[:, 3:7]).mT + states[:, None, :3]
+
+    def centers(self, coords: Float[Tensor, "poses atoms 3"]) -> Float[Tensor, "poses 3"]:
+        """Return the mean position of the atoms of every pose, Å."""
+        weight = self._real / self._real.sum(1, keepdim=True)
+        return torch.einsum("lpad,la->lpd", self._by_ligand(coords), weight).flatten(0, 1)
 
     @torch.no_grad()
     def __call__(
@@ -87,47 +124,60 @@ class PoseEnergy:
         arm = coords - states[:, None, :3]
         torque = torch.linalg.cross(arm, force)
         parts = [force.sum(1), torque.sum(1)]
-        if self.tree.num_torsions:
-            start, end = arm[:, self.tree.axis[:, 0]], arm[:, self.tree.axis[:, 1]]
+        if states.shape[1] > 7:
+            arms, moved = self._by_ligand(arm), self._moved[:, None]
+            start, end = (arms[self._ligand, :, self._tree.axis[..., k]] for k in (0, 1))
+            start, end = start.transpose(1, 2), end.transpose(1, 2)
             axis = torch.nn.functional.normalize(end - start, dim=-1)
-            about = self._moved @ torque - torch.linalg.cross(end, self._moved @ force)
+            push = torch.linalg.cross(end, moved @ self._by_ligand(force))
+            about = moved @ self._by_ligand(torque) - push
             strain, slope = self._preferences(states[:, 7:])
             energy = energy + strain
-            parts.append((axis * about).sum(-1) + slope)
+            parts.append((axis * about).sum(-1).flatten(0, 1) + slope)
         return energy, torch.cat(parts, dim=1)
+
+    def _by_ligand(self, values: Tensor) -> Tensor:
+        """Return (poses, ...) as (ligands, poses of each, ...)."""
+        return values.unflatten(0, (len(self.atoms), -1))
 
     def _atoms(
         self, coords: Float[Tensor, "poses atoms 3"]
     ) -> tuple[Float[Tensor, "poses"], Float[Tensor, "poses atoms 3"]]:
         """Return the field and pair energy and its gradient on the atoms."""
+        origin = torch.zeros_like(self._origin[0])
         with torch.enable_grad():
             coords = coords.detach().requires_grad_()
-            energy = interpolate(self._grids, self._origin, self._spacing, self._kind, coords)
-            total = energy.sum(1)
-            if len(self._gap):
-                distance = (self._gap @ coords).square().sum(-1).clamp_min(1e-12).sqrt()
+            stacked = self._by_ligand(coords)
+            kind = self._kind[:, None].expand(stacked.shape[:3]).flatten(0, 1)
+            inside = (stacked - self._origin[:, None, None]).flatten(0, 1)
+            energy = interpolate(self._grids, origin, self._spacing, kind, inside)
+            total = (self._by_ligand(energy) * self._real[:, None]).sum(2)
+            if self._gap.shape[1]:
+                distance = (self._gap[:, None] @ stacked).square().sum(-1).clamp_min(1e-12).sqrt()
                 place = distance * self._density
                 low = place.detach().long().clamp(max=self._bins - 2)
-                entry = self._row * self._bins + low
+                entry = self._row[:, None] * self._bins + low
                 first, second = self._tables[entry], self._tables[entry + 1]
-                pairs = (first + (place - low) * (second - first)) * (distance < self._cutoff)
-                total = total + pairs.sum(1)
+                felt = (distance < self._cutoff) * self._meets[:, None]
+                total = total + ((first + (place - low) * (second - first)) * felt).sum(2)
             (force,) = torch.autograd.grad(total.sum(), coords)
-        return total.detach(), force
+        return total.detach().flatten(), force
 
     def _preferences(
         self, torsions: Float[Tensor, "poses torsions"]
     ) -> tuple[Float[Tensor, "poses"], Float[Tensor, "poses torsions"]]:
         """Return the torsion energy and its slope over each torsion."""
-        bins = self._preference.shape[1] - 1
+        bins = self._preference.shape[2] - 1
         density = bins / (2.0 * torch.pi)
-        place = torsions * density
+        place = self._by_ligand(torsions) * density
         floor = place.floor()
         low = floor.long() % bins
         row = torch.arange(torsions.shape[1], device=torsions.device)
-        first, second = self._preference[row, low], self._preference[row, low + 1]
+        ligand = self._ligand[:, :, None]
+        first, second = self._preference[ligand, row, low], self._preference[ligand, row, low + 1]
         rise = second - first
-        return (first + (place - floor) * rise).sum(1), rise * density
+        energy = (first + (place - floor) * rise).sum(2).flatten()
+        return energy, (rise * density).flatten(0, 1)
 
 
 def step_states(

@@ -69,33 +69,55 @@ def one_by_one(coords, angles):
     return out
 
 
+def turned(coords, angles):
+    """Turn one molecule."""
+    tree = torsions.stack_trees([(AXIS, SPAN, 8)])
+    return torsions.turn_torsions(coords[None], angles[None], tree)[0]
+
+
 def test_turning_all_at_once_is_turning_one_by_one():
     angles = torch.linspace(-3, 3, 9, dtype=F64).reshape(3, 3)
     coords = template()
-    turned = torsions.turn_torsions(coords, angles, AXIS, SPAN)
-    torch.testing.assert_close(turned, one_by_one(coords, angles))
-    torch.testing.assert_close(turned[:, :2], coords[:, :2])
+    found = turned(coords, angles)
+    torch.testing.assert_close(found, one_by_one(coords, angles))
+    torch.testing.assert_close(found[:, :2], coords[:, :2])
+
+
+def test_molecules_of_different_size_turn_together():
+    coords, angles = template(), torch.linspace(-3, 3, 9, dtype=F64).reshape(3, 3)
+    small = (np.array([[0, 1]]), np.array([[1, 4]]), 4)  # one torsion, four atoms
+    none = (np.zeros((0, 2), dtype=np.int64), np.zeros((0, 2), dtype=np.int64), 3)
+    tree = torsions.stack_trees([small, (AXIS, SPAN, 8), none])
+    stacked = torch.stack([coords, coords, coords])
+    padded = torch.zeros(3, 3, 3, dtype=F64)
+    padded[0, :, 0], padded[1] = angles[:, 0], angles
+    found = torsions.turn_torsions(stacked, padded, tree)
+    torch.testing.assert_close(found[1], one_by_one(coords, angles))
+    torch.testing.assert_close(found[2], coords)
+    alone = torsions.turn_torsions(
+        coords[None, :, :4], angles[None, :, :1], torsions.stack_trees([small])
+    )
+    torch.testing.assert_close(found[0, :, :4], alone[0])
+    torch.testing.assert_close(found[0, :, 4:], coords[:, 4:])  # padding stays
 
 
 def test_turning_changes_its_dihedral_by_the_angle():
     coords, angles = template(1), torch.tensor([[0.3, -0.7, 1.1]], dtype=F64)
     quads = torch.tensor([[0, 1, 2, 3], [2, 3, 4, 5], [1, 2, 6, 7]])
-    turned = torsions.turn_torsions(coords, angles, AXIS, SPAN)
-    change = torsions.dihedrals(turned, quads) - torsions.dihedrals(coords, quads)
+    change = torsions.dihedrals(turned(coords, angles), quads) - torsions.dihedrals(coords, quads)
     wrapped = torch.remainder(change - angles + math.pi, 2 * math.pi) - math.pi
     assert wrapped.abs().max() < 1e-9
 
 
 def test_no_torsions_leaves_the_template():
-    coords = template()
+    coords = template()[None]
     none = np.zeros((0, 2), dtype=np.int64)
-    assert torsions.turn_torsions(coords, torch.zeros(3, 0, dtype=F64), none, none) is coords
+    tree = torsions.stack_trees([(none, none, 8)])
+    assert torsions.turn_torsions(coords, torch.zeros(1, 3, 0, dtype=F64), tree) is coords
 
 
 def test_gradients():
     coords = template(2).requires_grad_()
     angles = torch.tensor([[0.3, -0.7, 1.1], [0.0, 2.0, 0.1]], dtype=F64, requires_grad=True)
-    assert torch.autograd.gradcheck(
-        lambda x, a: torsions.turn_torsions(x, a, AXIS, SPAN), (coords, angles)
-    )
+    assert torch.autograd.gradcheck(turned, (coords, angles))
     assert torch.autograd.gradcheck(lambda x: torsions.dihedrals(x, QUAD), (coords,))

@@ -1,6 +1,7 @@
 """The torch search against the compiled one: same energies, same gradients, same minimum."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from rdkit import Chem
 from molgen.energy.contacts import ContactPotential
 from molgen.energy.vina import Vina
 from molgen.energy.vina_terms import VinaWeights
+from molgen.errors import ConfigError
 from molgen.graphs.energy_topology import build_energy_topology
-from molgen.search import kernels
+from molgen.search import kernels, torch_engine
 from molgen.search.conformers import embed_conformers
 from molgen.search.engine import pack, random_starts, search
 from molgen.search.field import Potential, TypedReceptor, build_field
@@ -30,15 +32,30 @@ SETTINGS = SearchSettings(
 )
 
 
-@pytest.fixture(scope="module")
-def case():
-    ligand = Ligand("made", Chem.MolFromSmiles("OCc1ccc(CC(=O)N)cc1"))
+def made_case(smiles, seed):
+    """Return a ligand, its template and the field of made receptor atoms."""
+    ligand = Ligand("made", Chem.MolFromSmiles(smiles))
     template = build_template(ligand, embed_conformers(ligand, SETTINGS.conformers, 1))
-    protein = made.protein(120, seed=3)
-    receptor = TypedReceptor.of(protein)
+    receptor = TypedReceptor.of(made.protein(120, seed=seed))
     potential = Potential(VinaWeights(), ContactPotential.zero())
     field = build_field(receptor, made.pocket(14.0), template.tree, potential, 0.4)
     return ligand, template, field
+
+
+@pytest.fixture(scope="module")
+def case():
+    return made_case("OCc1ccc(CC(=O)N)cc1", 3)
+
+
+@pytest.fixture(scope="module")
+def others():
+    """Two more problems (field, template): without torsions and pairs, and with more of both."""
+    cases = [made_case("c1ccccc1", 4), made_case("CCCC(=O)NCc1ccccc1C(F)(F)F", 5)]
+    return [(field, template) for _, template, field in cases]
+
+
+def energy_of(*problems):
+    return PoseEnergy(problems, SETTINGS.torsion_weight, torch.device("cpu"), torch.float64)
 
 
 def states_of(field, template, count):
@@ -59,9 +76,7 @@ def test_energies_and_gradients_are_those_of_the_kernels(case):
         energies.append(kernels.pose_energy(state, shape, ligand, receptor, xyz, force, gradient))
         gradients.append(gradient.copy())
         coords.append(xyz.copy())
-    energy = PoseEnergy(
-        field, template, SETTINGS.torsion_weight, torch.device("cpu"), torch.float64
-    )
+    energy = energy_of((field, template))
     batch, shapes = torch.as_tensor(states), torch.as_tensor(conformer)
     found, slope = energy(batch, shapes)
     np.testing.assert_allclose(energy.place(batch, shapes).numpy(), coords, atol=1e-9)
@@ -71,7 +86,7 @@ def test_energies_and_gradients_are_those_of_the_kernels(case):
 
 def test_gradient_is_that_of_finite_steps(case):
     _, template, field = case
-    energy = PoseEnergy(field, template, 0.05, torch.device("cpu"), torch.float64)
+    energy = energy_of((field, template))
     states, conformer = (torch.as_tensor(part) for part in states_of(field, template, 6))
     _, gradient = energy(states, conformer)
     for component in range(gradient.shape[1]):
@@ -107,7 +122,7 @@ def test_kernel_pairs_are_the_exact_intramolecular_part(case):
 
 def test_minimisation_descends_to_a_flat_place(case):
     _, template, field = case
-    energy = PoseEnergy(field, template, 0.05, torch.device("cpu"), torch.float64)
+    energy = energy_of((field, template))
     states, conformer = (torch.as_tensor(part) for part in states_of(field, template, 30))
     before, steep = energy(states, conformer)
     minima, after = minimize_states(energy, states, conformer, 80)
@@ -117,13 +132,64 @@ def test_minimisation_descends_to_a_flat_place(case):
     torch.testing.assert_close(minima[:, 3:7].norm(dim=1), torch.ones(30, dtype=torch.float64))
 
 
+def test_ligands_of_different_size_feel_what_they_feel_alone(case, others):
+    _, template, field = case
+    problems = [others[0], (field, template), others[1]]
+    drawn = [random_starts(*pair, 6, np.random.default_rng(k)) for k, pair in enumerate(problems)]
+    together = energy_of(*problems)
+    size = max(states.shape[1] for states, _ in drawn)
+    states = np.concatenate([np.pad(s, ((0, 0), (0, size - s.shape[1]))) for s, _ in drawn])
+    conformer = torch.as_tensor(np.concatenate([shape for _, shape in drawn]))
+    batch = torch.as_tensor(states)
+    found, slope = together(batch, conformer)
+    coords = together.place(batch, conformer)
+    centers = together.centers(coords)
+    for k, (pair, (own, shape)) in enumerate(zip(problems, drawn, strict=True)):
+        alone, part = energy_of(pair), slice(6 * k, 6 * k + 6)
+        given = torch.as_tensor(own), torch.as_tensor(shape)
+        expected, gradient = alone(*given)
+        atoms, freedom = pair[1].tree.num_atoms, gradient.shape[1]
+        torch.testing.assert_close(found[part], expected)
+        torch.testing.assert_close(slope[part, :freedom], gradient)
+        assert not slope[part, freedom:].any()  # padding never moves
+        torch.testing.assert_close(coords[part, :atoms], alone.place(*given))
+        torch.testing.assert_close(centers[part], alone.place(*given).mean(1))
+
+
+def test_boxes_of_different_size_are_not_searched_together(case):
+    _, template, field = case
+    smaller = replace(field, grids=field.grids[:, 1:])
+    with pytest.raises(ConfigError, match="boxes of the same size"):
+        energy_of((field, template), (smaller, template))
+
+
+def test_searched_together_they_find_what_they_find_alone(case, others, monkeypatch):
+    monkeypatch.setattr(torch_engine, "_FINALISTS", 30)
+    problems = [(case[2], case[1]), *others]
+    generators = [torch.Generator().manual_seed(k) for k in range(3)]
+    light = replace(SETTINGS, rounds=1)
+    found = torch_search(problems, light, generators, "cpu")
+    for k, (pair, (coords, energies)) in enumerate(zip(problems, found, strict=True)):
+        assert coords.shape == (len(energies), pair[1].tree.num_atoms, 3)
+        assert np.isfinite(energies).all() and (np.diff(energies) >= 0).all()
+        _, expected = search(*pair, SETTINGS, np.random.default_rng(k))
+        assert energies[0] == pytest.approx(expected[0], abs=0.3)
+        exact = energy_of(pair)  # the coordinates are those of the energies
+        places = torch.as_tensor(coords[:5])
+        own, _ = exact._atoms(places)
+        strain = SETTINGS.torsion_weight * pair[1].strain(coords[:5])
+        np.testing.assert_allclose(own.numpy() + strain, energies[:5], atol=0.02)
+
+
 def test_search_finds_the_minimum_of_the_compiled_engine(case):
     _, template, field = case
     _, expected = search(field, template, SETTINGS, np.random.default_rng(0))
-    runs = [
-        torch_search(field, template, SETTINGS, torch.Generator().manual_seed(0), "cpu")
-        for _ in range(2)
-    ]
+
+    def searched(device):
+        generator = torch.Generator().manual_seed(0)
+        return torch_search([(field, template)], SETTINGS, [generator], device)[0]
+
+    runs = [searched("cpu") for _ in range(2)]
     coords, energies = runs[0]
     assert coords.shape == (len(energies), template.tree.num_atoms, 3)
     assert (np.diff(energies) >= 0).all()
@@ -131,7 +197,4 @@ def test_search_finds_the_minimum_of_the_compiled_engine(case):
     # the same seed gives the same poses
     assert np.array_equal(coords, runs[1][0]) and np.array_equal(energies, runs[1][1])
     if torch.cuda.is_available():
-        _, device = torch_search(
-            field, template, SETTINGS, torch.Generator().manual_seed(0), "cuda"
-        )
-        assert device[0] == pytest.approx(expected[0], abs=0.3)
+        assert searched("cuda")[1][0] == pytest.approx(expected[0], abs=0.3)
