@@ -18,6 +18,15 @@ def command() -> None:
 @click.argument("raw", type=options.FILE)
 @options.out("Folder of the labels; a second run adds what is missing.")
 @click.option("--limit", type=click.IntRange(1), help="Only N entries, chosen at random.")
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only every N-th entry from the I-th on: for several machines, which may share DIR.",
+)
+@click.option(
+    "--together", type=click.IntRange(1), help="Complexes searched at once on a GPU. Default 16."
+)
+@options.device
 @options.seed
 @options.config
 @options.as_json
@@ -26,24 +35,50 @@ def poses(
     raw: Path,
     out: Path,
     limit: int | None,
+    shard: str | None,
+    together: int | None,
+    device: str | None,
     seed: int | None,
     config: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Search poses of the known complexes in RAW and store them with their RMSDs.
+    """Search poses of the known complexes in RAW and store them with what is known of them.
 
-    RAW is in PDBBind layout. Stopped runs continue: run the same command again.
+    Of every pose: RMSD to the crystal pose, energies by term, PoseBusters' verdicts. RAW is in
+    PDBBind layout. Stopped runs continue: run the same command again. Settings for --config:
+    fields of molgen.api.label_search.LabelConfig.
     """
-    from molgen.api.label import LabelConfig, label_poses
+    from molgen.api.label import label_poses
+    from molgen.api.label_search import LabelConfig
     from molgen.config import load
 
     settings = load(LabelConfig, config, options.given(limit=limit, seed=seed))
-    counts = label_poses(raw, out, settings, progress=options.show_progress(quiet, as_json))
+    counts = label_poses(
+        raw,
+        out,
+        settings,
+        progress=options.show_progress(quiet, as_json),
+        **options.given(device=device, together=together, shard=_shard(shard)),
+    )
     if as_json:
         options.print_json({"folder": str(out), **counts})
     elif not quiet:
         click.echo(f"{counts['ok']} complexes labelled, {counts['failed']} failed: {out}")
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    """Return (i, n) of the text "i/n".
+
+    Raises:
+        click.UsageError: it is none, or i is not from 1 to n.
+    """
+    if text is None:
+        return None
+    part, _, count = text.partition("/")
+    if not (part.isdecimal() and count.isdecimal() and 1 <= int(part) <= int(count)):
+        raise click.UsageError(f"--shard: {text!r} is no share; expected I/N with I from 1 to N")
+    return int(part), int(count)
 
 
 @command.command()

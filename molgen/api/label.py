@@ -9,97 +9,88 @@ from __future__ import annotations
 import csv
 import json
 import random
-import time
-from dataclasses import dataclass
+from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
+from molgen.api.label_search import Label, LabelConfig, labelled
 from molgen.checkpoints import checkpoint_folder
-from molgen.config import fingerprint, limited, to_dict
+from molgen.config import fingerprint, to_dict
 from molgen.datasets.pdbbind import RawEntry, find_entries
-from molgen.errors import LigandError, MolgenError, OutputError
-from molgen.io import atomic_write, read_ligand, read_protein
-from molgen.metrics import ligand_rmsd
-from molgen.scoring.pose_features import TERMS
-from molgen.search.samplers import SamplerSettings
-from molgen.search.search_sampler import SearchSampler, load_contacts
-from molgen.search.settings import SearchSettings
-from molgen.structure import Pocket
-
-
-@dataclass(frozen=True)
-class LabelConfig:
-    """Settings of a labelling run; the search is light because decoys need not be exhaustive.
-
-    Attributes:
-        seed: of the choice and order of entries, of the pocket jitter and the search.
-        limit: entries to label, chosen at random; 0 takes all.
-        max_atoms: heavy atoms above which a ligand is left out.
-        num_poses: distinct minima kept per entry.
-        native_poses: minima kept that start at the crystal pose.
-        jitter: Å; the box centre is moved by up to this along each axis.
-        edge: Å, of the box.
-        search: of the sampler.
-    """
-
-    seed: int = limited(0, min=0)
-    limit: int = limited(0, min=0)
-    max_atoms: int = limited(50, min=1)
-    num_poses: int = limited(60, min=2)
-    native_poses: int = limited(4, min=0)
-    jitter: float = limited(3.0, min=0.0)
-    edge: float = limited(22.5, min=10.0, max=60.0)
-    search: SearchSettings = SearchSettings(
-        potential=None,
-        conformers=8,
-        num_starts=1024,
-        num_chains=64,
-        rounds=1,
-        steps=25,
-        steps_per_torsion=2,
-    )
+from molgen.errors import OutputError
+from molgen.io import atomic_write
+from molgen.search.device import resolve_device
+from molgen.search.search_sampler import load_contacts
 
 
 def label_poses(
-    raw: str | Path, out: str | Path, config: LabelConfig, *, progress: bool = False
+    raw: str | Path,
+    out: str | Path,
+    config: LabelConfig,
+    *,
+    device: str = "auto",
+    together: int = 16,
+    shard: tuple[int, int] = (1, 1),
+    progress: bool = False,
 ) -> dict[str, int]:
     """Label the entries of a collection in PDBBind layout; return counts by outcome.
 
     A run in a folder that an earlier one started adds what is missing.
 
+    Args:
+        device: "auto", "cpu" or "cuda[:N]".
+        together: complexes searched at once on a GPU; a CPU takes one after the other.
+        shard: (i, n) labels every n-th entry from the i-th on, i from 1; runs of all shards may
+            share the folder.
+
     Raises:
         InputError: the collection cannot be read.
         OutputError: the folder holds labels of other settings, or other files.
-        StoreError: the checkpoint that the search is to use cannot be read.
+        StoreError: the checkpoint that the search is to use cannot be read, or a worker process
+            died.
+        DeviceError: the device is not there.
     """
     from tqdm import tqdm
 
     folder = Path(out)
+    device = resolve_device(device)
     entries = find_entries(raw)
     random.Random(config.seed).shuffle(entries)
     entries = entries[: config.limit or len(entries)]
     _check_folder(folder, config)
-    rows = []
-    for entry in tqdm(entries, unit="complex", disable=not progress, dynamic_ncols=True):
-        path = folder / "entries" / f"{entry.id}.safetensors"
-        failed = path.with_suffix(".failed")
-        if not path.is_file() and not failed.is_file():
-            start = time.perf_counter()
-            try:
-                tensors = _label(entry, config)
-            except (MolgenError, RuntimeError, ValueError) as error:
-                with atomic_write(failed) as temporary:
-                    temporary.write_text(" ".join(str(error).split()) + "\n", encoding="utf-8")
+    mine = entries[shard[0] - 1 :: shard[1]]
+    waiting = [entry for entry in mine if _outcome(folder, entry) is None]
+    with tqdm(
+        total=len(mine), initial=len(mine) - len(waiting), unit="complex",
+        disable=not progress, dynamic_ncols=True,
+    ) as bar:  # fmt: skip
+        for made in labelled(waiting, config, device, together):
+            path = _path(folder, made.entry)
+            if isinstance(made.label, str):
+                with atomic_write(path.with_suffix(".failed")) as temporary:
+                    temporary.write_text(made.label + "\n", encoding="utf-8")
             else:
-                _save(path, tensors, time.perf_counter() - start)
-        reason = failed.read_text("utf-8").strip() if failed.is_file() else ""
-        rows.append((entry.id, "failed" if reason else "ok", reason))
+                _save(path, made.label, made.seconds)
+            bar.update()
     with atomic_write(folder / "status.csv") as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("id", "status", "reason"))
-        writer.writerows(rows)
-    return {status: sum(row[1] == status for row in rows) for status in ("ok", "failed")}
+        outcomes = [(entry.id, _outcome(folder, entry)) for entry in entries]
+        writer.writerows((name, *outcome) for name, outcome in outcomes if outcome is not None)
+    ends = Counter(outcome[0] for entry in mine if (outcome := _outcome(folder, entry)))
+    return {status: ends[status] for status in ("ok", "failed")}
+
+
+def _path(folder: Path, entry: RawEntry) -> Path:
+    return folder / "entries" / f"{entry.id}.safetensors"
+
+
+def _outcome(folder: Path, entry: RawEntry) -> tuple[str, str] | None:
+    """Return status and reason of an entry, None where there is none yet."""
+    path = _path(folder, entry)
+    failed = path.with_suffix(".failed")
+    if failed.is_file():
+        return "failed", failed.read_text("utf-8").strip()
+    return ("ok", "") if path.is_file() else None
 
 
 def _check_folder(folder: Path, config: LabelConfig) -> None:
@@ -138,33 +129,9 @@ def _potential_sums(name: str | None) -> str | None:
     return (checkpoint_folder(name) / "SHA256SUMS").read_text("utf-8")
 
 
-def _save(path: Path, tensors: dict[str, np.ndarray], seconds: float) -> None:
+def _save(path: Path, label: Label, seconds: float) -> None:
     from safetensors.numpy import save_file
 
+    facts = {"seconds": f"{seconds:.3f}", "checks": json.dumps(label.checks)}
     with atomic_write(path) as temporary:
-        save_file(tensors, str(temporary), metadata={"seconds": f"{seconds:.3f}"})
-
-
-def _label(entry: RawEntry, config: LabelConfig) -> dict[str, np.ndarray]:
-    """Return the searched poses and native minima of one complex with their RMSDs."""
-    if entry.protein is None or entry.ligand is None:
-        raise LigandError("protein or ligand file missing")
-    protein, ligand = read_protein(entry.protein), read_ligand(entry.ligand)
-    if ligand.num_atoms > config.max_atoms:
-        raise LigandError(f"{ligand.num_atoms} heavy atoms, more than {config.max_atoms}")
-    rng = np.random.default_rng([config.seed, *entry.id.encode()])
-    shift = rng.uniform(-config.jitter, config.jitter, 3)
-    pocket = Pocket(ligand.coords.mean(axis=0) + shift, np.full(3, config.edge), "jittered")
-    sampler = SearchSampler(protein, pocket, SamplerSettings(search=config.search))
-    parts = [sampler.sample(ligand, config.num_poses, config.seed)]
-    if config.native_poses:
-        native = ligand.coords[None]
-        parts.append(sampler.refine(ligand, native, config.seed, config.native_poses))
-    coords = np.concatenate([part.coords for part in parts])
-    terms = [np.stack([part.terms[name] for name in TERMS], axis=1) for part in parts]
-    return {
-        "coords": coords.astype(np.float32),
-        "rmsd": np.asarray(ligand_rmsd(ligand.mol, coords)).astype(np.float32),
-        "is_native": np.arange(len(coords)) >= len(parts[0]),
-        "terms": np.concatenate(terms).astype(np.float32),
-    }
+        save_file(label.tensors, str(temporary), metadata=facts)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 from molgen.errors import StoreError
@@ -31,14 +32,22 @@ def run_tasks(
     if workers <= 1 or len(waiting) <= 1:
         yield from map(function, waiting)
         return
+    with worker_pool(min(workers, len(waiting))) as pool:
+        for future in as_completed([pool.submit(function, task) for task in waiting]):
+            yield future.result()
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Give processes that end with this one; leaving by an error drops the tasks that wait.
+
+    Raises:
+        StoreError: a worker died.
+    """
     context = multiprocessing.get_context("spawn")  # fork is unsafe once libraries have threads
-    with ProcessPoolExecutor(
-        min(workers, len(waiting)), mp_context=context, initializer=_end_with_parent
-    ) as pool:
-        futures = [pool.submit(function, task) for task in waiting]
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         try:
-            for future in as_completed(futures):
-                yield future.result()
+            yield pool
         except BrokenProcessPool:
             raise StoreError(
                 "a worker process died (killed, or out of memory); what is finished is kept: "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from molgen.energy.contacts import ContactPotential
@@ -51,17 +53,16 @@ class SearchSampler:
         Raises:
             LigandError: no conformer can be embedded, or an element is not supported.
         """
+        if self.device != "cpu":
+            (coords,) = search_together([(self, ligand)], seed, self.device)
+            return self.finish(ligand, coords, num_poses, seed)
         template, field = self.prepare(ligand, seed)
-        if self.device == "cpu":
-            coords, _ = search(field, template, self.settings, np.random.default_rng(seed))
-        else:
-            import torch
+        coords, _ = search(field, template, self.settings, np.random.default_rng(seed))
+        return self.rank(ligand, template, field, coords, num_poses)
 
-            from molgen.search.torch_engine import torch_search
-
-            generator = torch.Generator().manual_seed(seed)
-            problems = [(field, template)]
-            ((coords, _),) = torch_search(problems, self.settings, [generator], self.device)
+    def finish(self, ligand: Ligand, coords: np.ndarray, num_poses: int, seed: int) -> Poses:
+        """Return minima of `search_together` (poses, atoms, 3) Å as `sample` does."""
+        template, field = self.prepare(ligand, seed)
         return self.rank(ligand, template, field, coords, num_poses)
 
     def refine(self, ligand: Ligand, coords: np.ndarray, seed: int, num_poses: int) -> Poses:
@@ -130,6 +131,32 @@ class SearchSampler:
             "strain": strain,
         }  # fmt: skip
         return Poses(ligand, coords[:, np.argsort(tree.order)], scores, terms)
+
+
+def search_together(
+    jobs: Sequence[tuple[SearchSampler, Ligand]], seed: int, device: str
+) -> list[np.ndarray]:
+    """Return the minima (poses, atoms, 3) Å, tree order, of ligands searched at once on a device.
+
+    Args:
+        jobs: ligands with the samplers of their receptors; these have the same settings, and boxes
+            of the same size.
+
+    Raises:
+        LigandError: as `SearchSampler.sample`.
+        ConfigError: boxes of different sizes.
+    """
+    import torch
+
+    from molgen.search.torch_engine import torch_search
+
+    problems = []
+    for sampler, ligand in jobs:
+        template, field = sampler.prepare(ligand, seed)
+        problems.append((field, template))
+    generators = [torch.Generator().manual_seed(seed) for _ in jobs]
+    found = torch_search(problems, jobs[0][0].settings, generators, device)
+    return [coords for coords, _ in found]
 
 
 def receptor_energy(

@@ -11,16 +11,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from molgen.api.label import LabelConfig, label_poses
+from molgen.api.label import label_poses
 from molgen.api.label_contacts import label_contacts
+from molgen.api.label_search import LabelConfig, label_together
 from molgen.api.train import train_contacts
 from molgen.checkpoints import load_tensors
+from molgen.datasets.pdbbind import find_entries
 from molgen.energy.contacts import ContactPotential
 from molgen.errors import InputError, OutputError, StoreError
 from molgen.io import read_ligand, read_protein
 from molgen.metrics import ligand_rmsd
+from molgen.scoring.pose_features import TERMS
 from molgen.search.samplers import SamplerSettings
 from molgen.search.search_sampler import SearchSampler
 from molgen.search.settings import SearchSettings
@@ -92,6 +97,81 @@ def test_labels_are_poses_with_their_rmsd(labels):
         expected = ligand_rmsd(crystal.mol, data["coords"].astype(np.float64))
         np.testing.assert_allclose(data["rmsd"], expected, atol=1e-3)
         assert data["rmsd"][native].min() < 1.0  # the minimum next to the crystal pose
+
+
+def test_labels_tell_energies_and_verdicts_of_every_pose(labels):
+    for name in (FIRST, SECOND):
+        path = labels / "entries" / f"{name}.safetensors"
+        data = load_file(path)
+        with safe_open(path, framework="numpy") as file:
+            checks = json.loads(file.metadata()["checks"])
+        poses = len(data["rmsd"])
+        assert data["terms"].shape == (poses, len(TERMS)) and np.isfinite(data["terms"]).all()
+        assert data["passed"].shape == (poses, len(checks)) and len(set(checks)) == len(checks)
+        assert {"bond_lengths", "tetrahedral_chirality"} <= set(checks)
+        assert data["passed"].mean() > 0.9  # searched poses are nearly all valid
+        # the crystal pose as it is, with its energies and verdicts
+        crystal = read_ligand(COMPLEXES / name / f"{name}_ligand.sdf")
+        np.testing.assert_allclose(data["crystal_coords"][0], crystal.coords, atol=1e-3)
+        assert data["crystal_passed"].all() and data["crystal_terms"].shape == (1, len(TERMS))
+        assert data["crystal_terms"][0, TERMS.index("receptor")] < 0
+
+
+def test_verdicts_can_be_left_out(raw, tmp_path):
+    label_poses(raw, tmp_path / "out", replace(CONFIG, checks=False, limit=2))
+    for path in (tmp_path / "out/entries").glob("*.safetensors"):
+        assert not {"passed", "crystal_passed"} & set(load_file(path))
+
+
+def test_shards_make_the_whole(raw, labels, tmp_path):
+    counts = [label_poses(raw, tmp_path / "out", CONFIG, shard=(k, 3)) for k in (2, 1, 3)]
+    assert [sum(one.values()) for one in counts] == [1, 1, 1]
+    assert statuses(tmp_path / "out") == statuses(labels)
+    for name in (FIRST, SECOND):
+        one, two = (
+            load_file(f / f"entries/{name}.safetensors") for f in (tmp_path / "out", labels)
+        )
+        assert all(np.array_equal(one[key], two[key]) for key in two)
+
+
+def test_many_complexes_are_labelled_at_once(raw, labels, monkeypatch):
+    """What a GPU does, on the CPU: batches of two, the next prepared meanwhile."""
+    monkeypatch.setattr("molgen.search.torch_engine._FINALISTS", 20)
+    entries = find_entries(raw)
+    made = list(label_together(entries, CONFIG, "cpu", 2))
+    assert [one.entry.id for one in made] == [entry.id for entry in entries]
+    by_name = {one.entry.id: one.label for one in made}
+    assert "9bad_ligand.sdf" in by_name["9bad"]
+    for name in (FIRST, SECOND):
+        tensors, expected = by_name[name].tensors, load_file(labels / f"entries/{name}.safetensors")
+        assert set(tensors) == set(expected)
+        native = tensors["is_native"]
+        assert 1 <= (~native).sum() <= 4 and native.any()
+        # the crystal pose comes from the same code on both ways, and the minimum next to it
+        np.testing.assert_allclose(tensors["crystal_terms"], expected["crystal_terms"], atol=1e-3)
+        nearest = [one["rmsd"][one["is_native"]].min() for one in (tensors, expected)]
+        assert nearest[0] == pytest.approx(nearest[1], abs=0.2)
+        crystal = read_ligand(COMPLEXES / name / f"{name}_ligand.sdf")
+        rmsd = ligand_rmsd(crystal.mol, tensors["coords"].astype(np.float64))
+        np.testing.assert_allclose(tensors["rmsd"], rmsd, atol=1e-3)
+
+
+def test_what_does_not_fit_is_searched_in_smaller_batches(raw, monkeypatch):
+    sizes = []
+
+    def full(jobs, seed, device):
+        sizes.append(len(jobs))
+        if len(jobs) > 1 or jobs[0][1].num_atoms > 24:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return [np.asarray(ligand.coords, dtype=float)[None] for _, ligand in jobs]
+
+    monkeypatch.setattr("molgen.api.label_search.search_together", full)
+    entries = [entry for entry in find_entries(raw) if entry.id != "9bad"]
+    large = {e.id for e in entries if read_ligand(e.ligand).num_atoms > 24}
+    made = {one.entry.id: one.label for one in label_together(entries, CONFIG, "cpu", 2)}
+    assert sizes == [2, 1, 1] and len(large) == 1
+    for name, label in made.items():
+        assert (label == "the search does not fit into the memory of the GPU") == (name in large)
 
 
 def test_a_failed_entry_has_a_row_with_the_reason(labels):

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 from safetensors.numpy import load_file, save_file
 
-from molgen.api.label import LabelConfig, label_poses
+from molgen.api.label import label_poses
+from molgen.api.label_search import LabelConfig
 from molgen.api.preprocess import preprocess
 from molgen.cli.main import cli
 from molgen.errors import StoreError

@@ -51,6 +51,11 @@ def test_the_chain(tmp_path):
     poses = ["label", "poses", COMPLEXES, "--out", labels, "--config", tmp_path / "quick.yaml"]
     assert done(run(*poses)) == f"2 complexes labelled, 0 failed: {labels}\n"
     refused(run(*poses, "--seed", 5), "holds labels of other settings")
+    refused(run(*poses, "--device", "cuda:99"), "cuda:99")
+    for shard in ("0/2", "3/2", "1", "a/b"):
+        asked = run(*poses, "--shard", shard)
+        assert asked.exit_code == 2 and "expected I/N with I from 1 to N" in asked.stderr
+    assert done(run(*poses, "--shard", "1/2")) == f"1 complexes labelled, 0 failed: {labels}\n"
     config = json.loads((labels / "labels.json").read_text())["config"]
     assert config["search"]["steps"] == 2 and config["search"]["rounds"] == 1  # label's own default
 

@@ -105,7 +105,7 @@ def test_one_value_a_round(place):
 
 
 def test_the_settings_are_those_of_the_commands(tmp_path):
-    from molgen.api.label import LabelConfig
+    from molgen.api.label_search import LabelConfig
     from molgen.config import load
 
     path = tmp_path / "labels.yaml"
