@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from molgen.api.pose_output import RankedPose
+from molgen.api.pose_output import RankedPose, heavy_coords, moved_by
 
 REFINED, RAW = "refined", "raw"
 
@@ -25,7 +23,8 @@ def accept(
     chosen: list[tuple[RankedPose, str]] = []
     for pose, origin in members:
         rivals = [p for p, other in chosen if RAW in (origin, other)]
-        if all(_rmsd(pose, rival) >= distinct for rival in rivals):
+        place = heavy_coords(pose.mol)
+        if all(moved_by(place, heavy_coords(rival.mol)) >= distinct for rival in rivals):
             chosen.append((pose, origin))
     return [
         replace(pose, properties={**pose.properties, "rank": rank, "origin": origin})
@@ -37,14 +36,3 @@ def _order(pose: RankedPose) -> tuple[bool, float]:
     score = pose.properties["score"]
     assert isinstance(score, float)
     return not pose.properties["posebusters_pass"], score
-
-
-def _rmsd(one: RankedPose, other: RankedPose) -> float:
-    """Return the RMSD in Å of the heavy atoms, in place and without regard to symmetry."""
-    first, second = (
-        np.asarray(pose.mol.GetConformer().GetPositions())[
-            [atom.GetIdx() for atom in pose.mol.GetAtoms() if atom.GetAtomicNum() > 1]
-        ]
-        for pose in (one, other)
-    )
-    return float(np.sqrt(((first - second) ** 2).sum(1).mean()))

@@ -22,13 +22,13 @@ from molgen.datasets.energy_labels import (
     INDEX,
     INDEX_FIELDS,
     KINDS,
-    MANIFEST,
     VERSION,
     LigandEnergies,
     Row,
     read_header,
     shard_bytes,
 )
+from molgen.datasets.manifest import MANIFEST
 from molgen.datasets.store import Store
 from molgen.datasets.workers import run_tasks, usable_cpus
 from molgen.errors import InputError, LigandError, OutputError, StoreError

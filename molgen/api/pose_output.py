@@ -75,6 +75,17 @@ def pose_molecule(ligand: Ligand, coords: np.ndarray) -> Chem.Mol:
     return mol
 
 
+def heavy_coords(mol: Chem.Mol) -> np.ndarray:
+    """Return the coordinates of the heavy atoms, (atoms, 3) Å, in the order of the molecule."""
+    heavy = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetAtomicNum() > 1]
+    return np.asarray(mol.GetConformer().GetPositions())[heavy]
+
+
+def moved_by(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the RMSD of two sets of points (n, 3) Å in place, point by point; 0 for none."""
+    return float(np.sqrt(((one - other) ** 2).sum(axis=1).mean())) if len(one) else 0.0
+
+
 def _verdict_properties(verdict: Validity) -> dict[str, object]:
     failed = ", ".join(verdict.failed)
     if verdict.reason:

@@ -14,7 +14,7 @@ import numpy as np
 from rdkit import Chem
 from scipy.spatial import cKDTree
 
-from molgen.api.pose_output import pose_molecule
+from molgen.api.pose_output import heavy_coords, moved_by, pose_molecule
 from molgen.energy.openmm import available_platforms, pick_platform
 from molgen.energy.openmm_pocket import PocketAtoms, pocket_atoms
 from molgen.energy.openmm_relax import LigandField, RelaxedPose, relax_pose
@@ -158,7 +158,7 @@ class PoseRelaxer:
             poses, raws, news, verdicts, found, strict=True
         ):
             later = next(there) if new is not None else None
-            states = [coords] if new is None else [coords, _heavy(new)]
+            states = [coords] if new is None else [coords, heavy_coords(new)]
             values, problem = _values(measure, ligand, np.stack(states))
             outcomes.append(
                 self._outcome(raw, new, (verdict, later), measure, values, trial, problem)
@@ -217,7 +217,7 @@ class PoseRelaxer:
             **_named(before, "before"),
         }
         if pose is not None and new is not None and after is not None:
-            displacement = _rmsd(_heavy(raw), _heavy(new))
+            displacement = moved_by(heavy_coords(raw), heavy_coords(new))
             better = bool(values[1] > values[0] if measure.rises else values[1] < values[0])
             reason = refusal(before, after, measure.name if not better else "", displacement,
                              self.config.max_displacement)  # fmt: skip
@@ -231,7 +231,7 @@ class PoseRelaxer:
                 "strain_before": pose.strain_before,
                 "strain_after": pose.strain_after,
                 "displacement": displacement,
-                "side_chain_displacement": _rmsd(
+                "side_chain_displacement": moved_by(
                     self.receptor.coords[pose.moved], pose.moved_coords
                 ),
             }
@@ -313,13 +313,3 @@ def _placed(mol: Chem.Mol, coords: np.ndarray) -> Chem.Mol:
     moved = Chem.Mol(mol)
     moved.GetConformer().SetPositions(np.ascontiguousarray(coords, dtype=np.float64))
     return moved
-
-
-def _heavy(mol: Chem.Mol) -> np.ndarray:
-    """Return the coordinates of the heavy atoms, which stand first, (atoms, 3) Å."""
-    return np.asarray(mol.GetConformer().GetPositions())[: mol.GetNumHeavyAtoms()]
-
-
-def _rmsd(one: np.ndarray, two: np.ndarray) -> float:
-    """Return the RMSD of two sets of points (n, 3); 0 for none."""
-    return float(np.sqrt(((one - two) ** 2).sum(axis=1).mean())) if len(one) else 0.0

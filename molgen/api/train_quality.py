@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 
 import molgen
-from molgen.api.provenance import code_commit, sha256_of
+from molgen.api.provenance import code_commit
 from molgen.api.tables import json_ready
 from molgen.api.training_folder import (
     check_folder,
     fit_facts,
     fit_in,
     open_folder,
+    start_from,
     write_checkpoint,
 )
-from molgen.checkpoints import checkpoint_folder
 from molgen.config import build, check, fingerprint, merge, read_yaml, to_dict
 from molgen.datasets.quality import QualityStore
 from molgen.errors import ConfigError
 from molgen.report.training_plot import Line
-from molgen.scoring.quality_model import QualityModel, build_quality, load_quality, save_quality
+from molgen.scoring.quality_model import build_quality, load_quality, save_quality
 from molgen.search.device import resolve_device
 from molgen.training.quality import QualityTask, QualityTraining, Validation, predict
 from molgen.training.quality_data import QualityData
@@ -148,7 +148,7 @@ def train_quality(
     parts = data.split(str(split) if split else None, training.split_seed, training.fractions)
     torch.manual_seed(training.seed)
     model = build_quality(training.model, encoder=run.encoder, head=run.head)
-    started_from = _start_from(model, init) if init else ""
+    started_from = start_from(model, load_quality(init), init) if init else ""
     prints = hashlib.sha256("".join(store.fingerprint for store in data.stores).encode())
     identity = json.dumps(
         [fingerprint(training), model.config(), prints.hexdigest(), parts, started_from]
@@ -213,17 +213,6 @@ def train_quality(
         metrics=metrics,
         seconds=time.perf_counter() - start,
     )
-
-
-def _start_from(model: QualityModel, checkpoint: str) -> str:
-    """Load the weights of a checkpoint into ``model``; return their SHA-256."""
-    other = load_quality(checkpoint)
-    if other.config() != model.config():
-        raise ConfigError(
-            f"init {checkpoint}: {other.name} with other options than the {model.name} to train"
-        )
-    model.load_state_dict(other.state_dict())
-    return sha256_of(checkpoint_folder(checkpoint) / "model.safetensors")
 
 
 def held_out_metrics(found: Validation, data: QualityData) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import molgen
-from molgen.api.provenance import code_commit, sha256_of
+from molgen.api.provenance import code_commit
 from molgen.api.tables import json_ready
 from molgen.api.training_folder import (
     check_folder,
@@ -23,9 +23,9 @@ from molgen.api.training_folder import (
     fit_in,
     open_folder,
     split_parts,
+    start_from,
     write_checkpoint,
 )
-from molgen.checkpoints import checkpoint_folder
 from molgen.config import build, check, fingerprint, merge, read_yaml, to_dict
 from molgen.datasets.store import Store
 from molgen.diffusion.model import SidegenModel, load_sidegen, save_sidegen
@@ -146,7 +146,7 @@ def train_sidegen(
     data = PoseData(opened, training.pocket)
     torch.manual_seed(training.seed)
     model = SidegenModel(training.network, run.encoder, training.schedule, training.pocket)
-    started_from = _start_from(model, init) if init else ""
+    started_from = start_from(model, load_sidegen(init), init) if init else ""
     prints = hashlib.sha256(
         json.dumps([store.manifest["shards"] for store in opened], sort_keys=True).encode()
     )
@@ -215,15 +215,6 @@ def train_sidegen(
         metrics=metrics,
         seconds=time.perf_counter() - start,
     )
-
-
-def _start_from(model: SidegenModel, checkpoint: str) -> str:
-    """Load the weights of a checkpoint into ``model``; return their SHA-256."""
-    other = load_sidegen(checkpoint)
-    if other.config() != model.config():
-        raise ConfigError(f"init {checkpoint}: a network with other options than the one to train")
-    model.load_state_dict(other.state_dict())
-    return sha256_of(checkpoint_folder(checkpoint) / "model.safetensors")
 
 
 _MEASURES = {

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from molgen.api.processes import first_process
+from molgen.api.provenance import sha256_of
+from molgen.checkpoints import checkpoint_folder
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.splits import SplitOptions, split_ids
-from molgen.errors import InputError, OutputError
+from molgen.errors import ConfigError, InputError, OutputError
 from molgen.io import atomic_write
 from molgen.report.training_plot import Line, training_curves
 from molgen.training.loop import FitResult, LoopConfig, Report, fit
@@ -102,6 +104,24 @@ def fit_facts(fitted: FitResult) -> dict[str, Any]:
         "steps": fitted.steps,
         "training_seconds": round(fitted.seconds),
     }
+
+
+def start_from(model: Any, other: Any, checkpoint: str) -> str:
+    """Load the weights of ``other``, which is of ``checkpoint``, into ``model``.
+
+    Args:
+        model: with ``config()`` and a state dict, as all models that a checkpoint holds.
+
+    Returns:
+        SHA-256 of the checkpoint's weights.
+
+    Raises:
+        ConfigError: a network with other options.
+    """
+    if other.config() != model.config():
+        raise ConfigError(f"init {checkpoint}: a network with other options than the one to train")
+    model.load_state_dict(other.state_dict())
+    return sha256_of(checkpoint_folder(checkpoint) / "model.safetensors")
 
 
 def split_parts(

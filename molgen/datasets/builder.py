@@ -11,23 +11,19 @@ import csv
 import hashlib
 import io
 import json
-import multiprocessing
-import multiprocessing.connection
-import os
-import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 from molgen.datasets.complex import StoredComplex
 from molgen.datasets.encode import EncodingRefusedError, chain_names, encode_complex, pocket_chain
 from molgen.datasets.encoding import COUNTS, FORMAT, INDEX_FIELDS, VERSION
+from molgen.datasets.manifest import MANIFEST
 from molgen.datasets.pdbbind import RawEntry
 from molgen.datasets.shard import Row, entry_counts, read_rows, shard_bytes, shard_name
-from molgen.datasets.store import INDEX, MANIFEST
+from molgen.datasets.store import INDEX
+from molgen.datasets.workers import run_tasks
 from molgen.errors import (
     ConfigError,
     LigandError,
@@ -91,45 +87,9 @@ def build_store(
         notify(len(chunks[number]))
     tasks = [k for k in range(len(chunks)) if k not in done]
     arguments = [(target / shard_name(k), chunks[k], options, prints[k]) for k in tasks]
-    if workers <= 1 or len(tasks) <= 1:
-        for argument in arguments:
-            notify(_build_shard(*argument))
-    else:
-        _run_pool(arguments, min(workers, len(tasks)), notify)
+    for count in run_tasks(_build_shard, arguments, workers):
+        notify(count)
     return _finish(target, len(chunks), options)
-
-
-def _run_pool(
-    arguments: list[tuple[Path, list[RawEntry], BuildOptions, str]], workers: int, notify: Progress
-) -> None:
-    """Build shards in worker processes; each writes its own file, so little travels back."""
-    context = multiprocessing.get_context("spawn")  # fork is unsafe once torch has threads
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
-        futures = [pool.submit(_build_shard, *argument) for argument in arguments]
-        try:
-            for future in as_completed(futures):
-                notify(future.result())
-        except BrokenProcessPool as error:
-            raise StoreError(
-                "a worker process died (killed, or out of memory); finished shards are kept: "
-                "run again with --resume, with fewer --workers if memory is short"
-            ) from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _end_with_parent() -> None:
-    """End this worker when the parent is killed; a pool's worker would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _fingerprint(chunk: list[RawEntry], options: BuildOptions) -> str:
@@ -176,8 +136,9 @@ def _prepare(target: Path, prints: list[str], *, resume: bool, force: bool) -> s
     return done
 
 
-def _build_shard(path: Path, chunk: list[RawEntry], options: BuildOptions, fingerprint: str) -> int:
-    """Write one shard and return how many entries it covers."""
+def _build_shard(task: tuple[Path, list[RawEntry], BuildOptions, str]) -> int:
+    """Write one shard (path, entries, options, fingerprint); return how many entries it covers."""
+    path, chunk, options, print_ = task
     entries: list[StoredComplex] = []
     rows: list[Row] = []
     for raw in chunk:
@@ -187,7 +148,7 @@ def _build_shard(path: Path, chunk: list[RawEntry], options: BuildOptions, finge
         if entry:
             entries.append(entry)
     with atomic_write(path) as temporary:
-        temporary.write_bytes(shard_bytes(entries, rows, fingerprint))
+        temporary.write_bytes(shard_bytes(entries, rows, print_))
     return len(chunk)
 
 

@@ -17,12 +17,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from molgen.datasets.manifest import read_manifest
 from molgen.datasets.table_file import read_table
 from molgen.errors import StoreError
 
 FORMAT = "molgen-energy-labels"
 VERSION = 1
-MANIFEST = "manifest.json"
 INDEX = "index.csv"
 KINDS = ("crystal", "embedded", "shaken", "twisted")
 """Where the heavy atoms of a conformer come from; labels hold positions in this table."""
@@ -78,7 +78,7 @@ class EnergyLabels(Sequence[LigandEnergies]):
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.manifest = _read_manifest(self.folder)
+        self.manifest = read_manifest(self.folder, (FORMAT, VERSION), "store of energy labels")
         self.table = read_table(self.folder / INDEX, INDEX_FIELDS)
         self.rows: dict[str, Row] = {row["id"]: row for row in self.table if row["status"] == "ok"}
         found = [
@@ -169,20 +169,3 @@ def read_shard(path: Path) -> list[LigandEnergies]:
 
 def _joined(parts: list[np.ndarray], dtype: str, empty: tuple[int, ...]) -> np.ndarray:
     return np.concatenate([np.zeros(empty, dtype), *(part.astype(dtype) for part in parts)])
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise StoreError(f"{folder}: no {MANIFEST}: no energy labels, or they are not finished")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        found = (manifest["format"], manifest["version"])
-        dict(manifest["shards"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: not a manifest of labels ({error})") from None
-    if found != (FORMAT, VERSION):
-        raise StoreError(
-            f"{path}: format {found[0]} version {found[1]}, expected {FORMAT} version {VERSION}"
-        )
-    return dict(manifest)

@@ -8,13 +8,13 @@ written last: without it the store is not finished.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from molgen.datasets.manifest import read_manifest
 from molgen.datasets.quality_entry import (
     GLOBAL_LABELS,
     LabelledModel,
@@ -26,7 +26,6 @@ from molgen.datasets.quality_shard import FORMAT, INDEX_FIELDS, VERSION, Row, re
 from molgen.datasets.table_file import read_table
 from molgen.errors import StoreError, suggest
 
-MANIFEST = "manifest.json"
 INDEX = "index.csv"
 TARGETS = "targets.csv"
 SPLITS = "splits"
@@ -46,7 +45,7 @@ class QualityStore(Sequence[LabelledModel]):
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.manifest = _read_manifest(self.folder)
+        self.manifest = read_manifest(self.folder, (FORMAT, VERSION), parts=("shards", "tables"))
         self.table = read_table(self.folder / INDEX, INDEX_FIELDS)
         self.rows: list[Row] = [row for row in self.table if row["status"] == "ok"]
         self.sequences: dict[str, str] = {
@@ -136,21 +135,3 @@ def _places(rows: list[Row]) -> list[int]:
 
 def _number(text: str) -> float:
     return float(text) if text else float("nan")
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise StoreError(f"{folder}: no {MANIFEST}: not a store, or its build is not finished")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        found = (manifest["format"], manifest["version"])
-        if found == (FORMAT, VERSION):
-            dict(manifest["shards"]), dict(manifest["tables"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: not a store's manifest ({error})") from None
-    if found != (FORMAT, VERSION):
-        raise StoreError(
-            f"{path}: format {found[0]} version {found[1]}, expected {FORMAT} version {VERSION}"
-        )
-    return dict(manifest)

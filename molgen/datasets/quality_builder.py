@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from molgen.datasets.quality import INDEX, MANIFEST, SPLITS, TARGETS
+from molgen.datasets.manifest import MANIFEST
+from molgen.datasets.quality import INDEX, SPLITS, TARGETS
 from molgen.datasets.quality_entry import GLOBAL_LABELS, NATIVE, LabelledModel, pack
 from molgen.datasets.quality_labels import LabelledTarget
 from molgen.datasets.quality_shard import (

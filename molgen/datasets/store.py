@@ -7,18 +7,17 @@ too) and ``manifest.json``, which is written last: without it the store is not f
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from molgen.datasets.complex import StoredComplex
 from molgen.datasets.encoding import FORMAT, INDEX_FIELDS, VERSION
+from molgen.datasets.manifest import read_manifest
 from molgen.datasets.shard import Row, read_entries
 from molgen.datasets.table_file import read_table
 from molgen.errors import StoreError, suggest
 
-MANIFEST = "manifest.json"
 INDEX = "index.csv"
 
 
@@ -34,7 +33,7 @@ class Store(Sequence[StoredComplex]):
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.manifest = read_manifest(self.folder)
+        self.manifest = read_manifest(self.folder, (FORMAT, VERSION))
         self.table = read_table(self.folder / INDEX, INDEX_FIELDS)
         usable = [row for row in self.table if row["status"] == "ok"]
         self.rows: dict[str, Row] = {row["id"]: row for row in usable}
@@ -76,23 +75,6 @@ class Store(Sequence[StoredComplex]):
         for name, expected in sums.items():
             if hashlib.sha256((self.folder / name).read_bytes()).hexdigest() != expected:
                 raise StoreError(f"{self.folder / name}: content differs from the manifest")
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return ``manifest.json`` of a store; raise `StoreError` if it is not one we can read."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise StoreError(f"{folder}: no {MANIFEST}: not a store, or its build is not finished")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        found = (manifest["format"], manifest["version"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: not a store's manifest ({error})") from error
-    if found != (FORMAT, VERSION):
-        raise StoreError(
-            f"{path}: format {found[0]} version {found[1]}, expected {FORMAT} version {VERSION}"
-        )
-    return dict(manifest)
 
 
 def _nearest(name: str, ids: tuple[str, ...]) -> str:

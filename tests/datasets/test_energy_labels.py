@@ -85,7 +85,7 @@ def test_what_is_damaged_says_so(folder):
         EnergyLabels(path)
     for text, message in (
         ('{"format": "other", "version": 1, "shards": {}}', "format other version 1"),
-        ("[]", "not a manifest"),
+        ("[]", "not the manifest of a store of energy labels"),
     ):
         (path / "manifest.json").write_text(text)
         with pytest.raises(StoreError, match=message):

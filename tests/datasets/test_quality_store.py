@@ -107,7 +107,7 @@ def test_a_damaged_store_is_refused(folder, tmp_path):
     import shutil
 
     for name, harm, message in (
-        ("manifest.json", lambda p: p.write_text("{"), "not a store's manifest"),
+        ("manifest.json", lambda p: p.write_text("{"), "not the manifest of a store"),
         (
             "manifest.json",
             lambda p: p.write_text(json.dumps({"format": "molgen-store", "version": 1})),

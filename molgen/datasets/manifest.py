@@ -1,0 +1,42 @@
+"""``manifest.json`` of a store: written last, so without it a store is not finished."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from molgen.errors import StoreError
+
+MANIFEST = "manifest.json"
+
+
+def read_manifest(
+    folder: Path, kind: tuple[str, int], what: str = "store", parts: tuple[str, ...] = ("shards",)
+) -> dict[str, Any]:
+    """Return the manifest of a store.
+
+    Args:
+        kind: format and version that can be read.
+        what: the store as messages name it.
+        parts: keys whose values map the names of files to their sums.
+
+    Raises:
+        StoreError: there is none, it cannot be read, or it is of another format or version.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise StoreError(f"{folder}: no {MANIFEST}: not a {what}, or it is not finished")
+    try:
+        manifest = dict(json.loads(path.read_text(encoding="utf-8")))
+        found = (manifest["format"], manifest["version"])
+        if found == kind:
+            for part in parts:
+                dict(manifest[part])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: not the manifest of a {what} ({error})") from None
+    if found != kind:
+        raise StoreError(
+            f"{path}: format {found[0]} version {found[1]}, expected {kind[0]} version {kind[1]}"
+        )
+    return manifest
