@@ -18,6 +18,7 @@ def row(entry, arm, **values):
     usual = {
         "entry": entry, "arm": arm, "atoms": 20, "poses": 4, "evaluations": 80, "seconds": 1.0,
         "oracle": 1.0, "share": 0.5, "top": 3.0, "valid": 1, "energy": -5.0,
+        "aligned_best": 0.5, "aligned_median": 1.5,
     }  # fmt: skip
     return {**usual, **values}
 
@@ -56,6 +57,29 @@ def test_the_table_covers_entries_that_all_arms_have():
     assert x[4].startswith("67 (") and x[5].startswith("17 (")  # 2/3; 0.5 / 3
     assert equal[3].startswith("67 (") and equal[5] == "–"  # oracle 2 of 3
     assert x[7].startswith("100 (") and x[6].startswith("0 (")
+
+
+def test_conformers_have_distances_after_superposition_only(tmp_path):
+    found = ablation.measure(COMPLEXES / "6XG5_TOP", "rdkit", ablation.arms(6, 2)["rdkit"], 0)
+    assert found["poses"] == 6 and 0.0 < found["aligned_best"] <= found["aligned_median"] < 3.0
+    for name in ("rdkit", "none"):
+        ablation.append(tmp_path / "rows.csv", found if name == "rdkit" else row("6XG5_TOP", name))
+    text = ablation.table(ablation.read_rows(tmp_path / "rows.csv"), ["rdkit", "none"])
+    rdkit, none = ([c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines()[4:])
+    assert rdkit[2:9] == ["–"] * 7 and rdkit[10].startswith(f"{found['aligned_best']:.2f} (")
+    assert none[5] == "–" and none[11] == "1.50 (1.50–1.50)"  # no arm to compare with
+
+
+def test_arms_can_be_chosen(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ablation, "measure", lambda folder, arm, *_: row(folder.name, arm))
+    call = ["ablation.py", str(COMPLEXES), "--out", str(tmp_path / "rows.csv"), "--arms"]
+    monkeypatch.setattr("sys.argv", [*call, "none,guide"])
+    ablation.main()
+    assert {r["arm"] for r in ablation.read_rows(tmp_path / "rows.csv")} == {"none", "guide"}
+    monkeypatch.setattr("sys.argv", [*call, "none,gide"])
+    with pytest.raises(SystemExit):
+        ablation.main()
+    assert "no such arm: gide" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arm", ["guide", "tree"])

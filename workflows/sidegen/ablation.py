@@ -1,13 +1,14 @@
 """Compare ways of sampling SIDEGEN on complexes with known poses.
 
-    python workflows/sidegen/ablation.py FOLDER... --out ablation.csv [--entries 12] [--minutes 30]
+    python workflows/sidegen/ablation.py FOLDER... --out ablation.csv [--entries 12] [--arms …]
 
 FOLDER holds <id>/<id>_protein.pdb, _ligand.sdf (the answer) and _ligand_start_conf.sdf (the input).
-Raw poses, nothing refined or minimised. A row for every entry and arm is written as soon as it is
-done; running the command again does what is missing. All arms see the same entries, entry after
+Raw poses, nothing refined or minimised; "rdkit" are conformers alone (ETKDG and MMFF94), of which
+only the distance after superposition counts. A row for every entry and arm is written as soon as it
+is done; running the command again does what is missing. All arms see the same entries, entry after
 entry. Prints a Markdown table with 95 % intervals over the entries that all arms have finished:
-Wilson's for shares of entries, bootstrap over entries for shares of poses; the difference is that
-to the arm that spends its evaluations on more poses, entry by entry.
+Wilson's for shares of entries, bootstrap over entries for shares of poses and medians; the
+difference is that to the arm that spends its evaluations on more poses, entry by entry.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import csv
 import statistics
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,30 +29,47 @@ from molgen.diffusion.inference import PoseEnergy
 from molgen.diffusion.sampler import SidegenSampler
 from molgen.graphs.energy_topology import build_energy_topology
 from molgen.io import read_ligand, read_protein
-from molgen.metrics.rmsd import pose_distances
+from molgen.metrics.rmsd import PoseDistances, pose_distances
 from molgen.metrics.success import wilson_interval
 from molgen.scoring.validity import check_poses
+from molgen.search.conformers import embed_conformers
 from molgen.search.samplers import SamplerSettings
 from molgen.search.settings import GuidanceSettings, InferenceSettings, SidegenSettings
-from molgen.structure import Pocket
+from molgen.structure import Ligand, Pocket
 
 COLUMNS = (
     "entry", "arm", "atoms", "poses", "evaluations", "seconds", "oracle", "share", "top",
-    "valid", "energy",
+    "valid", "energy", "aligned_best", "aligned_median",
 )  # fmt: skip
+CONFORMERS = "rdkit"
+"""The arm without a pocket."""
+LEARNED = {"scf": 0.2, "gap": 0.2, "charges": 0.2}
+"""Weights of the learned energies where they guide; not tuned."""
+PHYSICAL = ("clash", "vina", "internal", "bounds", "planarity", "chirality")
 EQUAL = "none, more poses"
 """The arm without any search that has as many network evaluations as the searches."""
 EDGE = 25.0
 """Å, of the box at the centre of the answer, as in the benchmark."""
 
 
-def arms(samples: int, budget: int) -> dict[str, SidegenSettings]:
-    """Return the settings of every arm."""
+def arms(samples: int, budget: int, ligand_only: str = "") -> dict[str, SidegenSettings]:
+    """Return the settings of every arm.
+
+    Args:
+        samples: poses that an arm returns.
+        budget: times the network evaluations that a search spends.
+        ligand_only: checkpoint of the network that does not see the target; "" for no such arm.
+    """
     plain = SidegenSettings(samples=samples)
-    found = {"none": plain, EQUAL: replace(plain, samples=budget * samples)}
+    found = {CONFORMERS: plain, "none": plain, EQUAL: replace(plain, samples=budget * samples)}
+    if ligand_only:
+        found["ligand only"] = replace(plain, checkpoint=ligand_only)
+    physical = GuidanceSettings(on=True)
     for name, guidance in {
-        "guide": GuidanceSettings(on=True),
-        "guide, no Vina": GuidanceSettings(on=True, vina=0.0),
+        "guide": physical,
+        "guide, no Vina": replace(physical, vina=0.0),
+        "guide, learned": replace(physical, **dict.fromkeys(PHYSICAL, 0.0), **LEARNED),
+        "guide, both": replace(physical, **LEARNED),
     }.items():
         found[name] = replace(plain, guidance=guidance)
     for kind in ("best-of-n", "particles", "noise", "tree"):
@@ -67,6 +86,8 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=12)
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--budget", type=int, default=2)
+    parser.add_argument("--arms", metavar="NAME,...", help="default: all")
+    parser.add_argument("--ligand-only", default="", metavar="CHECKPOINT")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no entry after this")
     parser.add_argument("--threads", type=int, default=1)
@@ -75,7 +96,13 @@ def main() -> None:
     begin = time.monotonic()
     everything = sorted(p for f in options.folders for p in f.iterdir() if p.is_dir())
     step = max(1, len(everything) // options.entries)
-    settings = arms(options.samples, options.budget)
+    settings = arms(options.samples, options.budget, options.ligand_only)
+    if options.arms:
+        if unknown := set(options.arms.split(",")) - set(settings):
+            parser.error(
+                f"no such arm: {', '.join(sorted(unknown))}; there are {', '.join(settings)}"
+            )
+        settings = {name: settings[name] for name in options.arms.split(",")}
     done = {(row["entry"], row["arm"]) for row in read_rows(options.out)}
     for folder in everything[::step][: options.entries]:
         for arm, chosen in settings.items():
@@ -91,6 +118,8 @@ def measure(folder: Path, arm: str, settings: SidegenSettings, seed: int) -> dic
     protein = read_protein(folder / f"{name}_protein.pdb")
     ligand = read_ligand(folder / f"{name}_ligand_start_conf.sdf")
     answer = read_ligand(folder / f"{name}_ligand.sdf")
+    if arm == CONFORMERS:
+        return {"entry": name, "arm": arm} | conformers(ligand, answer, settings.samples, seed)
     pocket = Pocket(answer.coords.mean(0), EDGE, "answer")
     sampler = SidegenSampler(protein, pocket, SamplerSettings(sidegen=settings))
     start = time.process_time()
@@ -99,17 +128,38 @@ def measure(folder: Path, arm: str, settings: SidegenSettings, seed: int) -> dic
     topology = build_energy_topology(ligand.mol, protein, pocket)
     energies = PoseEnergy(topology, sampler.center)(found.coords[0]).numpy()
     coords = found.coords[0].double().numpy() + sampler.center
-    distances = pose_distances(answer.mol, [ligand.placed(pose) for pose in coords]).rmsd
+    distances = pose_distances(answer.mol, [ligand.placed(pose) for pose in coords])
+    rmsd = distances.rmsd
     best = int(np.argmin(energies))
     (verdict,) = check_poses([pose_molecule(ligand, coords[best])], protein, ligand)
     return {
         "entry": name, "arm": arm, "atoms": ligand.num_atoms, "poses": len(coords),
         "evaluations": found.evaluations, "seconds": round(seconds, 2),
-        "oracle": round(float(distances.min()), 3),
-        "share": round(float((distances <= 2.0).mean()), 4),
-        "top": round(float(distances[best]), 3), "valid": int(verdict.passed),
-        "energy": round(float(energies[best]), 3),
+        "oracle": round(float(rmsd.min()), 3),
+        "share": round(float((rmsd <= 2.0).mean()), 4),
+        "top": round(float(rmsd[best]), 3), "valid": int(verdict.passed),
+        "energy": round(float(energies[best]), 3), **aligned(distances),
     }  # fmt: skip
+
+
+def conformers(ligand: Ligand, answer: Ligand, count: int, seed: int) -> dict[str, object]:
+    """Return what the row of an entry says of its conformers."""
+    start = time.process_time()
+    embedded = embed_conformers(ligand, count, seed)
+    seconds = time.process_time() - start
+    coords = [c.GetPositions()[: ligand.num_atoms] for c in embedded.GetConformers()]
+    distances = pose_distances(answer.mol, [ligand.placed(one) for one in coords])
+    known = {"atoms": ligand.num_atoms, "poses": len(coords), "seconds": round(seconds, 2)}
+    return known | aligned(distances)
+
+
+def aligned(distances: PoseDistances) -> dict[str, object]:
+    """Return the columns of the distances after superposition."""
+    found = distances.aligned
+    return {
+        "aligned_best": round(float(found.min()), 3),
+        "aligned_median": round(float(np.median(found)), 3),
+    }
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -139,36 +189,43 @@ def table(rows: list[dict[str, str]], names: list[str]) -> str:
         f"{len(common)} entries",
         "",
         "| arm | poses | evaluations | oracle ≤ 2 Å | poses ≤ 2 Å | difference | top-1 ≤ 2 Å "
-        "| top-1 valid | energy of top-1, median | core-seconds, median |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| top-1 valid | energy of top-1, median | core-seconds, median "
+        "| aligned RMSD, best, Å | aligned RMSD, median, Å |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
+    base = [by_arm.get(EQUAL, {}).get(entry) for entry in common]
     for name in names if common else []:
         own = [by_arm[name][entry] for entry in common]
-        median = {
-            key: statistics.median(float(row[key]) for row in own)
-            for key in ("evaluations", "energy", "seconds")
-        }
-        cells = [
-            name,
-            own[0]["poses"],
-            f"{median['evaluations']:.0f}",
-            interval([float(row["oracle"]) <= 2.0 for row in own]),
-            bootstrap([float(row["share"]) for row in own]),
-            "–"
-            if name == EQUAL
-            else bootstrap(
-                [
-                    float(row["share"]) - float(by_arm[EQUAL][entry]["share"])
-                    for row, entry in zip(own, common, strict=True)
-                ]
-            ),
-            interval([float(row["top"]) <= 2.0 for row in own]),
-            interval([row["valid"] == "1" for row in own]),
-            f"{median['energy']:.1f}",
-            f"{median['seconds']:.1f}",
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append("| " + " | ".join([name, own[0]["poses"], *cells(own, base, name)]) + " |")
     return "\n".join(lines)
+
+
+def cells(own: list[dict[str, str]], base: list[dict[str, str] | None], name: str) -> Iterator[str]:
+    """Yield the numbers of an arm; "–" for what it does not have."""
+
+    def median(key: str, digits: int) -> str:
+        return f"{statistics.median(float(row[key]) for row in own):.{digits}f}"
+
+    def spread(key: str) -> str:
+        values = [float(row[key]) for row in own]
+        low, high = bootstrap_range(values, np.median)
+        return f"{np.median(values):.2f} ({low:.2f}–{high:.2f})"
+
+    if name == CONFORMERS:
+        yield from ["–"] * 7
+        yield median("seconds", 1)
+    else:
+        yield median("evaluations", 0)
+        yield interval([float(row["oracle"]) <= 2.0 for row in own])
+        yield bootstrap([float(row["share"]) for row in own])
+        gains = [float(a["share"]) - float(b["share"]) for a, b in zip(own, base, strict=True) if b]
+        yield bootstrap(gains) if gains and name != EQUAL else "–"
+        yield interval([float(row["top"]) <= 2.0 for row in own])
+        yield interval([row["valid"] == "1" for row in own])
+        yield median("energy", 1)
+        yield median("seconds", 1)
+    yield spread("aligned_best")
+    yield spread("aligned_median")
 
 
 def interval(values: list[bool]) -> str:
@@ -178,10 +235,16 @@ def interval(values: list[bool]) -> str:
 
 
 def bootstrap(values: list[float]) -> str:
-    """Return a mean in % with the 95 % interval of 2000 resamplings."""
-    draws = np.random.default_rng(0).choice(values, (2000, len(values))).mean(1)
-    low, high = np.quantile(draws, [0.025, 0.975])
+    """Return a mean in % with its 95 % interval."""
+    low, high = bootstrap_range(values, np.mean)
     return f"{100 * np.mean(values):.0f} ({100 * low:.0f}–{100 * high:.0f})"
+
+
+def bootstrap_range(values: list[float], of: Callable[..., np.ndarray]) -> tuple[float, float]:
+    """Return the 95 % interval of a statistic by 2000 resamplings."""
+    draws = of(np.random.default_rng(0).choice(values, (2000, len(values))), axis=1)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)
 
 
 if __name__ == "__main__":
