@@ -29,10 +29,7 @@ from molgen.cli import options
 @click.option("--jobs", type=click.IntRange(1), help="Processes. Default: one per core.")
 @options.seed
 @options.config
-@options.as_json
-@options.resume
-@options.force
-@options.quiet
+@options.run()
 def command(
     natives: tuple[Path, ...],
     out: Path,
@@ -44,10 +41,7 @@ def command(
     jobs: int | None,
     seed: int | None,
     config: Path | None,
-    as_json: bool,
-    resume: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> None:
     """Make decoys of every NATIVE: structure files, or folders of them.
 
@@ -55,13 +49,9 @@ def command(
     segments and rebuilt loops to refolded chains and wrong folds. Each decoy is packed, relaxed
     and gets a row in status.csv.
     """
-    from dataclasses import asdict
-
     from molgen.api.decoys import DecoyConfig, make_decoys
     from molgen.config import load
 
-    if resume and force:
-        raise click.UsageError("--resume and --force exclude each other")
     given = options.given(
         per_native=per_native,
         thermal=thermal,
@@ -76,13 +66,11 @@ def command(
         templates=templates,
         jobs=jobs,
         command=options.command_line(),
-        resume=resume,
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        **run.how,
     )
-    if as_json:
-        options.print_json(asdict(result))
-    elif not quiet:
+    if run.as_json:
+        options.print_json(result)
+    elif not run.quiet:
         click.echo(
             f"{result.made} decoys of {result.natives} natives in {result.folder}, "
             f"{result.seconds:.0f} s"

@@ -42,9 +42,7 @@ from molgen.cli import options
 )
 @click.option("--jobs", type=click.IntRange(1), help="Processes. Default: the CPUs of the machine.")
 @options.out("Folder for tables and plots. Default: print the table only.", required=False)
-@options.as_json
-@options.force
-@options.quiet
+@options.run(resume=False)
 def command(
     poses: tuple[Path, ...],
     reference: Path,
@@ -54,9 +52,7 @@ def command(
     attempted_only: bool,
     jobs: int | None,
     out: Path | None,
-    as_json: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> None:
     """Compare poses with the known ones: RMSD, PoseBusters validity, success rates.
 
@@ -76,10 +72,10 @@ def command(
     )
 
     if out is not None:
-        prepare_folder(out, force=force)  # before the work, not after it
+        prepare_folder(out, force=run.force)  # before the work, not after it
     runs = []
     for folder, name in zip(poses, unique_labels(poses, label), strict=True):
-        with _Bar(name, options.show_progress(quiet, as_json)) as bar:
+        with _Bar(name, run.progress) as bar:
             runs.append(
                 evaluate(
                     folder,
@@ -93,10 +89,10 @@ def command(
                 )
             )
     if out is not None:
-        write_evaluation(out, runs, force=force)
-    if as_json:
+        write_evaluation(out, runs, force=run.force)
+    if run.as_json:
         options.print_json(as_record(runs))
-    elif not quiet:
+    elif not run.quiet:
         click.echo(to_markdown(runs), nl=False)
         if out is not None:
             click.echo(f"\nWritten to {out}")

@@ -70,10 +70,7 @@ _SHOWN_POCKETS = 5
 @options.device
 @options.out()
 @options.config
-@options.as_json
-@options.resume
-@options.force
-@options.quiet
+@options.run()
 def command(
     pdb: Path,
     ligand: str | None,
@@ -89,10 +86,7 @@ def command(
     device: str | None,
     out: Path,
     config: Path | None,
-    as_json: bool,
-    resume: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> int:
     """Dock ligands into a target and write ranked, checked poses to a folder.
 
@@ -107,7 +101,6 @@ def command(
     from molgen.api.generate import GenerateConfig, generate
     from molgen.config import load
 
-    options.exclusive(resume, force)
     settings = load(
         GenerateConfig,
         config,
@@ -129,13 +122,11 @@ def command(
         pocket=pocket,
         config=settings,
         command=options.command_line(),
-        resume=resume,
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        **run.how,
     )
-    if as_json:
+    if run.as_json:
         options.print_json(_as_json(result))
-    elif not quiet:
+    elif not run.quiet:
         _print_result(result)
     return EXIT_SOME_FAILED if result.failed else 0
 

@@ -29,8 +29,7 @@ def command() -> None:
 @options.device
 @options.seed
 @options.config
-@options.as_json
-@options.quiet
+@options.run(resume=False, force=False)
 def poses(
     raw: Path,
     out: Path,
@@ -40,8 +39,7 @@ def poses(
     device: str | None,
     seed: int | None,
     config: Path | None,
-    as_json: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> None:
     """Search poses of the known complexes in RAW and store them with what is known of them.
 
@@ -58,12 +56,12 @@ def poses(
         raw,
         out,
         settings,
-        progress=options.show_progress(quiet, as_json),
+        progress=run.progress,
         **options.given(device=device, together=together, shard=_shard(shard)),
     )
-    if as_json:
+    if run.as_json:
         options.print_json({"folder": str(out), **counts})
-    elif not quiet:
+    elif not run.quiet:
         click.echo(f"{counts['ok']} complexes labelled, {counts['failed']} failed: {out}")
 
 
@@ -94,17 +92,16 @@ def _shard(text: str | None) -> tuple[int, int] | None:
 @click.option(
     "--out", type=options.FILE, required=True, metavar="FILE", help="File of the contacts."
 )
-@options.as_json
-@options.quiet
-def contacts(raw: Path, poses: tuple[Path, ...], out: Path, as_json: bool, quiet: bool) -> None:
+@options.run(resume=False, force=False)
+def contacts(raw: Path, poses: tuple[Path, ...], out: Path, run: options.Run) -> None:
     """Count the contacts of crystal and labelled poses in RAW, for `molgen train contacts`."""
     from molgen.api.label_contacts import label_contacts
 
-    progress = options.show_progress(quiet, as_json)
+    progress = run.progress
     counts = label_contacts(raw, poses, out, progress=progress)
-    if as_json:
+    if run.as_json:
         options.print_json({"file": str(out), **counts})
-    elif not quiet:
+    elif not run.quiet:
         click.echo(", ".join(f"{count} {name}" for name, count in counts.items()) + f": {out}")
 
 
@@ -131,10 +128,7 @@ def contacts(raw: Path, poses: tuple[Path, ...], out: Path, as_json: bool, quiet
 )
 @click.option("--jobs", type=click.IntRange(1), help="Processes. Default: the CPUs there are.")
 @options.seed
-@options.as_json
-@options.resume
-@options.force
-@options.quiet
+@options.run()
 def quality(
     roots: tuple[Path, ...],
     out: Path,
@@ -143,10 +137,7 @@ def quality(
     weights: Path | None,
     jobs: int | None,
     seed: int | None,
-    as_json: bool,
-    resume: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> None:
     """Label protein models with CAD-score, lDDT, GDT-TS and TM-score, for `molgen train quality`.
 
@@ -154,12 +145,8 @@ def quality(
     them. The native joins as a model of itself. Every model gets an outcome in index.csv; a run
     that was stopped goes on with --resume, which also takes in new targets and models.
     """
-    from dataclasses import asdict
-
     from molgen.api.label_quality import label_quality
 
-    if resume and force:
-        raise click.UsageError("--resume and --force exclude each other")
     result = label_quality(
         roots,
         out,
@@ -167,14 +154,12 @@ def quality(
         exclude=exclude,
         weights=weights,
         jobs=jobs,
-        resume=resume,
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        **run.how,
         **options.given(seed=seed),
     )
-    if as_json:
-        options.print_json(asdict(result))
-    elif not quiet:
+    if run.as_json:
+        options.print_json(result)
+    elif not run.quiet:
         click.echo(
             f"{result.usable} of {result.models} models of {result.targets} targets in "
             f"{result.folder}, {result.size_mb:.1f} MB, {result.seconds:.0f} s"
@@ -199,10 +184,7 @@ def quality(
 @click.option("--jobs", type=click.IntRange(1), help="Processes. Default: the CPUs there are.")
 @options.seed
 @options.config
-@options.as_json
-@options.resume
-@options.force
-@options.quiet
+@options.run()
 def energies(
     store: Path,
     out: Path,
@@ -211,10 +193,7 @@ def energies(
     jobs: int | None,
     seed: int | None,
     config: Path | None,
-    as_json: bool,
-    resume: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> None:
     """Label ligands of STORE with GFN2-xTB energies, HOMO-LUMO gaps and Gasteiger charges.
 
@@ -222,12 +201,9 @@ def energies(
     gets an outcome in index.csv; a run that was stopped goes on with --resume. Settings for
     --config: fields of molgen.api.label_energies.EnergyLabelling.
     """
-    from dataclasses import asdict
-
     from molgen.api.label_energies import EnergyLabelling, label_energies
     from molgen.config import load
 
-    options.exclusive(resume, force)
     settings = load(
         EnergyLabelling, config, options.given(limit=limit, conformers=conformers, seed=seed)
     )
@@ -236,13 +212,11 @@ def energies(
         out,
         settings,
         jobs=jobs,
-        resume=resume,
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        **run.how,
     )
-    if as_json:
-        options.print_json(asdict(result))
-    elif not quiet:
+    if run.as_json:
+        options.print_json(result)
+    elif not run.quiet:
         click.echo(
             f"{result.conformers} conformers of {result.usable} of {result.ligands} ligands in "
             f"{result.folder}, {result.size_mb:.1f} MB, {result.seconds:.0f} s"

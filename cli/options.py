@@ -6,11 +6,13 @@ dataclass decides (`given` drops those before `molgen.config.load` merges the re
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,37 +48,6 @@ def device(function: Function) -> Function:
     )(function)
 
 
-def as_json(function: Function) -> Function:
-    """Add ``--json`` (argument ``as_json``: bool)."""
-    return click.option(
-        "--json", "as_json", is_flag=True, help="Print the result as one JSON object on stdout."
-    )(function)
-
-
-def resume(function: Function) -> Function:
-    """Add ``--resume`` (argument ``resume``: bool)."""
-    return click.option(
-        "--resume", is_flag=True, help="Continue in a folder of an earlier run; skip what is done."
-    )(function)
-
-
-def force(function: Function) -> Function:
-    """Add ``--force`` (argument ``force``: bool)."""
-    return click.option(
-        "--force", is_flag=True, help="Replace the results of an earlier run in the folder."
-    )(function)
-
-
-def exclusive(resume: bool, force: bool) -> None:
-    """Refuse ``--resume`` together with ``--force``.
-
-    Raises:
-        click.UsageError: both were given.
-    """
-    if resume and force:
-        raise click.UsageError("--resume and --force exclude each other")
-
-
 def config(function: Function) -> Function:
     """Add ``--config FILE`` (argument ``config``: Path or None)."""
     return click.option(
@@ -87,9 +58,78 @@ def config(function: Function) -> Function:
     )(function)
 
 
-def quiet(function: Function) -> Function:
-    """Add ``--quiet`` (argument ``quiet``: bool)."""
-    return click.option("--quiet", "-q", is_flag=True, help="No progress, only errors.")(function)
+_REPORTING = {
+    "as_json": click.option(
+        "--json", "as_json", is_flag=True, help="Print the result as one JSON object on stdout."
+    ),
+    "resume": click.option(
+        "--resume", is_flag=True, help="Continue in a folder of an earlier run; skip what is done."
+    ),
+    "force": click.option(
+        "--force", is_flag=True, help="Replace the results of an earlier run in the folder."
+    ),
+    "quiet": click.option("--quiet", "-q", is_flag=True, help="No progress, only errors."),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a long command runs and speaks.
+
+    Attributes:
+        as_json: print the result as JSON.
+        resume: continue in the folder of an earlier run.
+        force: replace its results.
+        quiet: print nothing but errors.
+    """
+
+    as_json: bool = False
+    resume: bool = False
+    force: bool = False
+    quiet: bool = False
+
+    @property
+    def progress(self) -> bool:
+        """Whether a progress bar is welcome: on a terminal, unless quiet or JSON is asked for."""
+        try:
+            terminal = os.isatty(2)
+        except OSError:
+            return False
+        return terminal and not self.quiet and not self.as_json
+
+    @property
+    def how(self) -> dict[str, bool]:
+        """The arguments that resumable use cases take."""
+        return {"resume": self.resume, "force": self.force, "progress": self.progress}
+
+
+def run(*, resume: bool = True, force: bool = True) -> Decorator:
+    """Add ``--json``, ``--quiet`` and where wanted ``--resume`` and ``--force`` (argument ``run``).
+
+    Of the processes of a distributed run only the first one speaks.
+    """
+    left_out = {"resume": not resume, "force": not force}
+    names = [name for name in _REPORTING if not left_out.get(name)]
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def command(**arguments: Any) -> Any:
+            from molgen.api.processes import first_process
+
+            asked = Run(**{name: arguments.pop(name) for name in names})
+            if asked.resume and asked.force:
+                raise click.UsageError("--resume and --force exclude each other")
+            if not first_process():
+                asked = replace(asked, quiet=True, as_json=False)
+            return function(**arguments, run=asked)
+
+        wrapped: Any = command
+        for name in reversed(names):
+            wrapped = _REPORTING[name](wrapped)
+        made: Function = wrapped
+        return made
+
+    return decorate
 
 
 def given(**values: Any) -> dict[str, Any]:
@@ -106,17 +146,10 @@ def command_line() -> str:
     return shlex.join(["molgen", *sys.argv[1:]])
 
 
-def show_progress(quiet: bool, as_json: bool = False) -> bool:
-    """Tell whether a progress bar is welcome: on a terminal, unless quiet or JSON is asked for."""
-    try:
-        terminal = os.isatty(2)
-    except OSError:
-        return False
-    return terminal and not quiet and not as_json
-
-
 def print_json(result: Any) -> None:
-    """Print ``result`` as one JSON object on stdout."""
+    """Print ``result``, a dataclass or what JSON knows, as one JSON object on stdout."""
+    if is_dataclass(result) and not isinstance(result, type):
+        result = asdict(result)
     click.echo(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False, default=str))
 
 

@@ -28,10 +28,7 @@ from molgen.cli import options
 )
 @options.seed
 @click.option("--limit", type=click.IntRange(1), help="Only the first N entries by id.")
-@options.as_json
-@options.resume
-@options.force
-@options.quiet
+@options.run()
 def command(
     raw: Path,
     out: Path,
@@ -40,23 +37,17 @@ def command(
     split: str | None,
     seed: int | None,
     limit: int | None,
-    as_json: bool,
-    resume: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> None:
     """Turn RAW, a folder of complexes in PDBBind layout, into a training store.
 
     RAW/<id>/<id>_protein.pdb and <id>_ligand.sdf or .mol2. Every entry gets an outcome in
     index.csv. A run that was stopped at any moment goes on with --resume.
     """
-    from dataclasses import asdict
-
     from molgen.api.preprocess import preprocess
     from molgen.datasets.builder import BuildOptions
     from molgen.datasets.splits import SplitOptions
 
-    options.exclusive(resume, force)
     if seed is not None and not split:
         raise click.UsageError("--seed is for --split; the store itself has nothing random")
     result = preprocess(
@@ -66,13 +57,11 @@ def command(
         split=SplitOptions(**options.given(kind=split, seed=seed)) if split else None,
         workers=workers,
         limit=limit,
-        resume=resume,
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        **run.how,
     )
-    if as_json:
-        options.print_json(asdict(result))
-    elif not quiet:
+    if run.as_json:
+        options.print_json(result)
+    elif not run.quiet:
         click.echo(
             f"{result.usable} of {result.entries} complexes in {result.folder}, "
             f"{result.size_mb:.1f} MB, {result.seconds:.0f} s"

@@ -40,10 +40,7 @@ _SHOWN_LIGANDS = 20
 @options.seed
 @options.out()
 @options.config
-@options.as_json
-@options.resume
-@options.force
-@options.quiet
+@options.run()
 def command(
     pdb: Path,
     poses: Path,
@@ -52,10 +49,7 @@ def command(
     seed: int | None,
     out: Path,
     config: Path | None,
-    as_json: bool,
-    resume: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> int:
     """Minimise poses and the side chains round them; keep a result only where it is better.
 
@@ -71,7 +65,6 @@ def command(
     from molgen.api.relax import RelaxRunConfig, relax
     from molgen.config import load
 
-    options.exclusive(resume, force)
     settings = load(RelaxRunConfig, config, options.given(platform=platform, seed=seed))
     result = relax(
         pdb,
@@ -80,13 +73,11 @@ def command(
         ligand=ligand,
         config=settings,
         command=options.command_line(),
-        resume=resume,
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        **run.how,
     )
-    if as_json:
+    if run.as_json:
         options.print_json(_as_json(result))
-    elif not quiet:
+    elif not run.quiet:
         _print_result(result)
     return EXIT_SOME_FAILED if result.failed else 0
 

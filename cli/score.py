@@ -37,10 +37,7 @@ _SHOWN = 20
     "each). The report has all profiles in any case. Default auto.",
 )
 @options.config
-@options.as_json
-@options.resume
-@options.force
-@options.quiet
+@options.run()
 def command(
     models: tuple[str, ...],
     out: Path | None,
@@ -50,10 +47,7 @@ def command(
     jobs: int | None,
     plots: str | None,
     config: Path | None,
-    as_json: bool,
-    resume: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> int:
     """Predict how right protein models are, per residue and overall, best first.
 
@@ -71,9 +65,8 @@ def command(
     from molgen.api.score import ScoreConfig, score
     from molgen.config import load
 
-    options.exclusive(resume, force)
     if out is None:
-        for name, asked in {"--resume": resume, "--force": force, "--plots": plots}.items():
+        for name, asked in {"--resume": run.resume, "--force": run.force, "--plots": plots}.items():
             if asked:
                 raise click.UsageError(f"{name} needs --out")
     settings = load(ScoreConfig, config, options.given(model=model, device=device, plots=plots))
@@ -84,13 +77,11 @@ def command(
         config=settings,
         jobs=jobs,
         command=options.command_line(),
-        resume=resume,
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        **run.how,
     )
-    if as_json:
+    if run.as_json:
         options.print_json(_as_json(result))
-    elif not (quiet and out is not None):  # without a folder the table is the result
+    elif not (run.quiet and out is not None):  # without a folder the table is the result
         _print_result(result)
     return EXIT_SOME_FAILED if result.incomplete else 0
 

@@ -9,19 +9,9 @@ import click
 from molgen.cli import options
 
 
-def _speaks(quiet: bool, as_json: bool) -> tuple[bool, bool]:
-    """Return ``quiet`` and ``as_json`` so that only one of several processes speaks."""
-    from molgen.api.processes import first_process
-
-    return (quiet, as_json) if first_process() else (True, False)
-
-
 def _resumable(function: options.Function) -> options.Function:
     """Add the options that end every resumable training: where, from what, how it is reported."""
-    for add in (
-        options.quiet, options.force, options.resume, options.as_json, options.config,
-        options.seed, options.device,
-    ):  # fmt: skip
+    for add in (options.run(), options.config, options.seed, options.device):
         function = add(function)
     return function
 
@@ -42,22 +32,16 @@ def command() -> None:
 )
 @options.seed
 @options.config
-@options.as_json
-@options.force
-@options.quiet
+@options.run(resume=False)
 def contacts(
     contacts_file: Path,
     out: Path,
     split: Path | None,
     seed: int | None,
     config: Path | None,
-    as_json: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> None:
     """Fit the contact potential on CONTACTS, the file of `molgen label contacts`."""
-    from dataclasses import asdict
-
     from molgen.api.train import train_contacts
     from molgen.config import load
     from molgen.training.contacts import ContactTraining
@@ -68,12 +52,12 @@ def contacts(
         settings=load(ContactTraining, config, options.given(seed=seed)),
         split=split,
         command=options.command_line(),
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        force=run.force,
+        progress=run.progress,
     )
-    if as_json:
-        options.print_json(asdict(result))
-    elif not quiet:
+    if run.as_json:
+        options.print_json(result)
+    elif not run.quiet:
         click.echo(
             f"{result.folder}: trained on {result.trained_on}, measured on {result.held_out} "
             f"complexes, {result.seconds:.0f} s"
@@ -113,22 +97,15 @@ def quality(
     device: str | None,
     seed: int | None,
     config: Path | None,
-    as_json: bool,
-    resume: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> None:
     """Train a model of protein quality on STORE, made by `molgen label quality`.
 
     A run that was stopped at any moment goes on with --resume. Settings for --config: fields of
     molgen.training.quality.QualityTraining, and encoder and head with options of these.
     """
-    from dataclasses import asdict
-
     from molgen.api import train_quality as use_case
 
-    options.exclusive(resume, force)
-    quiet, as_json = _speaks(quiet, as_json)
     run = use_case.read_run(config, options.given(model=model, seed=seed, loop__epochs=epochs))
     result = use_case.train_quality(
         stores,
@@ -138,13 +115,11 @@ def quality(
         init=init,
         device=device or "auto",
         command=options.command_line(),
-        resume=resume,
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        **run.how,
     )
-    if as_json:
-        options.print_json(asdict(result))
-    elif not quiet:
+    if run.as_json:
+        options.print_json(result)
+    elif not run.quiet:
         click.echo(
             f"{result.folder}: {result.model}, {result.parameters:,} parameters, trained on "
             f"{result.trained_on} models of {result.targets} targets, {result.epochs} epochs, "
@@ -184,22 +159,15 @@ def sidegen(
     device: str | None,
     seed: int | None,
     config: Path | None,
-    as_json: bool,
-    resume: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> None:
     """Train the pose model SIDEGEN on STORE, made by `molgen preprocess`.
 
     A run that was stopped at any moment goes on with --resume. Settings for --config: fields of
     molgen.training.poses.PoseTraining, and encoder with options of the target encoder.
     """
-    from dataclasses import asdict
-
     from molgen.api import train_sidegen as use_case
 
-    options.exclusive(resume, force)
-    quiet, as_json = _speaks(quiet, as_json)
     given = options.given(seed=seed, loop__epochs=epochs, loop__max_minutes=minutes)
     run = use_case.read_run(config, given)
     result = use_case.train_sidegen(
@@ -210,13 +178,11 @@ def sidegen(
         init=init,
         device=device or "auto",
         command=options.command_line(),
-        resume=resume,
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        **run.how,
     )
-    if as_json:
-        options.print_json(asdict(result))
-    elif not quiet:
+    if run.as_json:
+        options.print_json(result)
+    elif not run.quiet:
         click.echo(
             f"{result.folder}: {result.parameters:,} parameters, trained on {result.trained_on} "
             f"complexes, {result.epochs} epochs, {result.steps} steps, {result.seconds:.0f} s; "
@@ -254,10 +220,7 @@ def energies(
     device: str | None,
     seed: int | None,
     config: Path | None,
-    as_json: bool,
-    resume: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> None:
     """Train a model of ligand properties on LABELS, made by `molgen label energies`.
 
@@ -265,14 +228,10 @@ def energies(
     use. A run that was stopped goes on with --resume. Settings for --config: fields of
     molgen.training.energies.EnergyTraining.
     """
-    from dataclasses import asdict
-
     from molgen.api import train_energies as use_case
     from molgen.config import load
     from molgen.training.energies import EnergyTraining
 
-    options.exclusive(resume, force)
-    quiet, as_json = _speaks(quiet, as_json)
     given = options.given(seed=seed, loop__epochs=epochs, loop__max_minutes=minutes)
     settings = load(EnergyTraining, config, given)
     result = use_case.train_energies(
@@ -283,13 +242,11 @@ def energies(
         split=split,
         device=device or "auto",
         command=options.command_line(),
-        resume=resume,
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        **run.how,
     )
-    if as_json:
-        options.print_json(asdict(result))
-    elif not quiet:
+    if run.as_json:
+        options.print_json(result)
+    elif not run.quiet:
         click.echo(
             f"{result.folder}: {result.parameters:,} parameters, trained on {result.trained_on} "
             f"ligands, {result.epochs} epochs, {result.steps} steps, {result.seconds:.0f} s; mean "
@@ -332,24 +289,17 @@ def confidence(
     device: str | None,
     seed: int | None,
     config: Path | None,
-    as_json: bool,
-    resume: bool,
-    force: bool,
-    quiet: bool,
+    run: options.Run,
 ) -> None:
     """Train the confidence of poses on the complexes of STORE and their labelled poses.
 
     It rates the poses of `molgen generate`. A run that was stopped goes on with --resume. Settings
     for --config: fields of molgen.training.confidence.ConfidenceTraining.
     """
-    from dataclasses import asdict
-
     from molgen.api import train_confidence as use_case
     from molgen.config import load
     from molgen.training.confidence import ConfidenceTraining
 
-    options.exclusive(resume, force)
-    quiet, as_json = _speaks(quiet, as_json)
     given = options.given(seed=seed, loop__epochs=epochs, loop__max_minutes=minutes)
     settings = load(ConfidenceTraining, config, given)
     result = use_case.train_confidence(
@@ -360,13 +310,11 @@ def confidence(
         split=split,
         device=device or "auto",
         command=options.command_line(),
-        resume=resume,
-        force=force,
-        progress=options.show_progress(quiet, as_json),
+        **run.how,
     )
-    if as_json:
-        options.print_json(asdict(result))
-    elif not quiet:
+    if run.as_json:
+        options.print_json(result)
+    elif not run.quiet:
         click.echo(
             f"{result.folder}: {result.parameters:,} parameters, trained on {result.trained_on} "
             f"complexes, {result.epochs} epochs, {result.steps} steps, {result.seconds:.0f} s; on "

@@ -132,29 +132,51 @@ def test_given_keeps_what_the_user_said():
     assert values == {"seed": 0, "search.rounds": 4, "force": False}
 
 
-def test_shared_options_default_to_nothing():
-    @click.command()
-    @options.out(required=False)
-    @options.seed
-    @options.device
-    @options.as_json
-    @options.resume
-    @options.force
-    @options.config
-    @options.quiet
-    def command(**values):
-        options.print_json(options.given(**values))
+@click.command()
+@options.out(required=False)
+@options.seed
+@options.device
+@options.config
+@options.run()
+def spoken(run, **values):
+    options.print_json(options.given(**values) | {"run": run})
 
-    off = {"as_json": False, "resume": False, "force": False, "quiet": False}
-    assert json.loads(CliRunner().invoke(command, []).stdout) == off
-    assert CliRunner().invoke(command, ["--seed", "-1"]).exit_code == 2
-    assert json.loads(CliRunner().invoke(command, ["--out", "x"]).stdout) == {"out": "x", **off}
+
+def test_shared_options_default_to_nothing():
+    def printed(*arguments):
+        return json.loads(CliRunner().invoke(spoken, arguments).stdout)
+
+    assert printed() == {"run": str(options.Run())}
+    assert printed("--out", "x", "-q") == {"out": "x", "run": str(options.Run(quiet=True))}
+    assert CliRunner().invoke(spoken, ["--seed", "-1"]).exit_code == 2
+
+
+def test_resume_and_force_exclude_each_other():
+    result = CliRunner().invoke(spoken, ["--resume", "--force"])
+    assert result.exit_code == 2 and "--resume and --force exclude each other" in result.stderr
+
+
+def test_only_the_first_process_speaks(monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    printed = json.loads(CliRunner().invoke(spoken, ["--json", "--resume"]).stdout)
+    assert printed == {"run": str(options.Run(quiet=True, resume=True))}
+
+
+def test_a_command_takes_only_what_it_can_honour():
+    @click.command()
+    @options.run(resume=False, force=False)
+    def command(run):
+        options.print_json(run)
+
+    assert json.loads(CliRunner().invoke(command, ["--json"]).stdout)["as_json"] is True
+    assert CliRunner().invoke(command, ["--resume"]).exit_code == 2
+    assert CliRunner().invoke(command, ["--force"]).exit_code == 2
 
 
 def test_progress_is_for_terminals_only(monkeypatch):
     monkeypatch.setattr("os.isatty", lambda fd: True)
-    assert options.show_progress(quiet=False)
-    assert not options.show_progress(quiet=True)
-    assert not options.show_progress(quiet=False, as_json=True)
+    assert options.Run().progress
+    assert not options.Run(quiet=True).progress
+    assert not options.Run(as_json=True).progress
     monkeypatch.setattr("os.isatty", lambda fd: False)
-    assert not options.show_progress(quiet=False)
+    assert not options.Run().progress
