@@ -1,12 +1,13 @@
 """Poses that a sampler found, relaxed in the pocket: `molgen generate --relax`.
 
 A relaxed pose takes the place of the one found only where it is valid and that was not, or is at
-least as valid and more confident (without a model of confidence: scores better). Both are kept.
+least as valid and more confident (without a model of confidence: scores better). It keeps the rank
+of the one found among poses of its validity. Both are kept.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -31,7 +32,8 @@ class RelaxedFind:
     """What came of the poses that are to be returned.
 
     Attributes:
-        poses: in the order given, with relaxed coordinates, energies and confidence where taken.
+        poses: in the order given, with relaxed coordinates and energies where taken; the confidence
+            is that of the pose found.
         outcomes: of every pose.
     """
 
@@ -99,9 +101,10 @@ def relax_found(
     atoms = found.ligand.num_atoms
     coords = [o.pose.GetConformer().GetPositions()[:atoms] for o in outcomes if o.accepted]
     new = sampler.rescore(found.ligand, np.array(coords), seed)
-    if rated:
-        every = scorer.rated(_joined(found, new))
-        new = every.take(np.arange(len(found), len(every)))
+    if found.confidence is not None and found.expected_rmsd is not None:
+        # to be ranked by: the model tells poses apart, not a pose from itself some 0.2 Å away
+        known = found.confidence[: len(top)][taken], found.expected_rmsd[: len(top)][taken]
+        new = replace(new, confidence=known[0], expected_rmsd=known[1])
     order = np.arange(len(top))
     order[taken] = len(top) + np.arange(len(new))
     return RelaxedFind(_joined(top, new).take(order), outcomes)

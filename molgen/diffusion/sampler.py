@@ -78,10 +78,8 @@ class SidegenSampler:
 
     def draw(self, ligand: Ligand, seed: int) -> Found:
         """Return the poses that SIDEGEN draws, relative to the pocket's centre."""
-        from molgen.search.conformers import embed_conformers
-
         settings = self.settings
-        embedded = embed_conformers(ligand, self.search.settings.conformers, seed)
+        embedded = self.search.conformers(ligand, seed)
         atoms = ligand.num_atoms
         shapes = np.array([c.GetPositions()[:atoms] for c in embedded.GetConformers()])
         topology, target = self._arrays(ligand, shapes[0])

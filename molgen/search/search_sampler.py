@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from rdkit import Chem
 
 from molgen.energy.contacts import ContactPotential
 from molgen.energy.vina_terms import CUTOFF, VinaWeights
@@ -37,6 +38,7 @@ class SearchSampler:
         self.device = device
         contacts = load_contacts(self.settings.potential)
         self.potential = Potential(VinaWeights(), contacts)
+        self._embedded: tuple[Ligand, int, Chem.Mol] | None = None
         self._last: tuple[Ligand, int, LigandTemplate, ReceptorField] | None = None
         margin = 2 * CUTOFF
         self.receptor = TypedReceptor.of(
@@ -85,12 +87,20 @@ class SearchSampler:
         """Return template and field; those of the last ligand are kept for its refinement."""
         if self._last is not None and self._last[0] is ligand and self._last[1] == seed:
             return self._last[2], self._last[3]
-        template = build_template(ligand, embed_conformers(ligand, self.settings.conformers, seed))
+        template = build_template(ligand, self.conformers(ligand, seed))
         field = build_field(
             self.receptor, self.pocket, template.tree, self.potential, self.settings.grid_spacing
         )
         self._last = (ligand, seed, template, field)
         return template, field
+
+    def conformers(self, ligand: Ligand, seed: int) -> Chem.Mol:
+        """Return the start conformers, with hydrogens; those of the last ligand are kept."""
+        last = self._embedded
+        if last is None or last[0] is not ligand or last[1] != seed:
+            found = embed_conformers(ligand, self.settings.conformers, seed)
+            last = self._embedded = (ligand, seed, found)
+        return last[2]
 
     def rescore(self, ligand: Ligand, coords: np.ndarray, seed: int) -> Poses:
         """Return poses (poses, atoms, 3) Å as given and in their order, with exact energies.
