@@ -51,7 +51,7 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         except BrokenProcessPool:
             raise StoreError(
                 "a worker process died (killed, or out of memory); what is finished is kept: "
-                "run again with --resume, with fewer processes if memory is short"
+                "resume the run, with fewer processes if memory is short"
             ) from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
