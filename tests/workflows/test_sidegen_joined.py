@@ -47,7 +47,6 @@ def test_every_arm_is_measured_alike(call, monkeypatch):
         "joined": SidegenSettings(samples=2, steps=2, rounds=1),
     }
     monkeypatch.setattr(joined, "ARMS", light)
-    monkeypatch.setattr("molgen.search.settings.SearchSettings.rounds", 1)
     from molgen.io import read_ligand, read_protein
 
     folder = COMPLEXES / "6XG5_TOP"
