@@ -106,11 +106,11 @@ def quality(
     """
     from molgen.api import train_quality as use_case
 
-    run = use_case.read_run(config, options.given(model=model, seed=seed, loop__epochs=epochs))
+    training = use_case.read_run(config, options.given(model=model, seed=seed, loop__epochs=epochs))
     result = use_case.train_quality(
         stores,
         out,
-        run=use_case.smoke(run) if smoke else run,
+        run=use_case.smoke(training) if smoke else training,
         split=split,
         init=init,
         device=device or "auto",
@@ -169,11 +169,11 @@ def sidegen(
     from molgen.api import train_sidegen as use_case
 
     given = options.given(seed=seed, loop__epochs=epochs, loop__max_minutes=minutes)
-    run = use_case.read_run(config, given)
+    training = use_case.read_run(config, given)
     result = use_case.train_sidegen(
         stores,
         out,
-        run=use_case.smoke(run) if smoke else run,
+        run=use_case.smoke(training) if smoke else training,
         split=split,
         init=init,
         device=device or "auto",

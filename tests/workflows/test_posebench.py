@@ -140,13 +140,11 @@ def test_shipped_configs_name_files_that_exist():
                 assert (entry / f"{entry.name}_{kind}").is_file()
 
 
-def test_arm_settings_are_settings_of_the_samplers():
-    from molgen.config import build, read_yaml
-    from molgen.search.settings import SearchSettings, VinaSettings
+def test_arm_settings_are_settings_of_generate():
+    from molgen.api.generate import GenerateConfig
+    from molgen.config import load
 
-    sections = {"search": SearchSettings, "vina": VinaSettings}
     paths = sorted((ROOT / "workflows").glob("*/arms/*.yaml"))
-    assert len(paths) >= 4
+    assert len(paths) >= 5
     for path in paths:
-        for section, values in read_yaml(path).items():
-            build(sections[section], values)
+        assert load(GenerateConfig, path).num_poses == 10  # an unknown key or a bad value raises
