@@ -97,8 +97,7 @@ def contacts(raw: Path, poses: tuple[Path, ...], out: Path, run: options.Run) ->
     """Count the contacts of crystal and labelled poses in RAW, for `molgen train contacts`."""
     from molgen.api.label_contacts import label_contacts
 
-    progress = run.progress
-    counts = label_contacts(raw, poses, out, progress=progress)
+    counts = label_contacts(raw, poses, out, progress=run.progress)
     if run.as_json:
         options.print_json({"file": str(out), **counts})
     elif not run.quiet:

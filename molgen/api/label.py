@@ -71,12 +71,12 @@ def label_poses(
             else:
                 _save(path, made.label, made.seconds)
             bar.update()
+    outcomes = {e.id: outcome for e in entries if (outcome := _outcome(folder, e)) is not None}
     with atomic_write(folder / "status.csv") as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("id", "status", "reason"))
-        outcomes = [(entry.id, _outcome(folder, entry)) for entry in entries]
-        writer.writerows((name, *outcome) for name, outcome in outcomes if outcome is not None)
-    ends = Counter(outcome[0] for entry in mine if (outcome := _outcome(folder, entry)))
+        writer.writerows((name, *outcome) for name, outcome in outcomes.items())
+    ends = Counter(outcomes[entry.id][0] for entry in mine)
     return {status: ends[status] for status in ("ok", "failed")}
 
 

@@ -101,9 +101,9 @@ def relax_found(
     atoms = found.ligand.num_atoms
     coords = [o.pose.GetConformer().GetPositions()[:atoms] for o in outcomes if o.accepted]
     new = sampler.rescore(found.ligand, np.array(coords), seed)
-    if found.confidence is not None and found.expected_rmsd is not None:
+    if top.confidence is not None and top.expected_rmsd is not None:
         # to be ranked by: the model tells poses apart, not a pose from itself some 0.2 Å away
-        known = found.confidence[: len(top)][taken], found.expected_rmsd[: len(top)][taken]
+        known = top.confidence[taken], top.expected_rmsd[taken]
         new = replace(new, confidence=known[0], expected_rmsd=known[1])
     order = np.arange(len(top))
     order[taken] = len(top) + np.arange(len(new))

@@ -45,12 +45,13 @@ class Tree(NamedTuple):
 
     Attributes:
         axis: atoms of each bond, the second on the moving side; any for a torsion that is padding.
-        parent: 1 + the torsion whose moving part holds the bond, 0 for none.
+        parent: for each torsion 1 + the torsion whose moving part holds the bond, 0 for none; a
+            number where all molecules agree, else one a molecule.
         owner: 1 + the innermost torsion that moves each atom, 0 for none.
     """
 
     axis: Int[Tensor, "molecules torsions 2"]
-    parent: Int[Tensor, "molecules torsions"]
+    parent: tuple[int | Tensor, ...]
     owner: Int[Tensor, "molecules atoms"]
 
 
@@ -74,7 +75,13 @@ def stack_trees(
         for torsion, (begin, end) in enumerate(span):
             parents[k, torsion] = owners[k, begin]
             owners[k, begin:end] = torsion + 1
-    return Tree(*(torch.as_tensor(part, device=device) for part in (axes, parents, owners)))
+    parent = tuple(
+        int(column[0]) if (column == column[0]).all() else torch.as_tensor(column, device=device)
+        for column in parents.T
+    )
+    return Tree(
+        torch.as_tensor(axes, device=device), parent, torch.as_tensor(owners, device=device)
+    )
 
 
 def turn_torsions(
@@ -93,8 +100,7 @@ def turn_torsions(
         angles: turns in radians, right-handed about the bond direction; 0 for padding.
         tree: of each molecule.
     """
-    count = angles.shape[2]
-    if count == 0:
+    if angles.shape[2] == 0:
         return template
     molecule = torch.arange(len(template), device=template.device)[:, None]
     start = template[molecule, :, tree.axis[..., 0]].transpose(1, 2)
@@ -106,8 +112,7 @@ def turn_torsions(
     identity = torch.eye(3, dtype=template.dtype, device=template.device)
     rotations = [identity.expand_as(local[:, :, 0])]
     shifts = [torch.zeros_like(offset[:, :, 0])]
-    for torsion in range(count):
-        parent = tree.parent[:, torsion]
+    for torsion, parent in enumerate(tree.parent):
         outer = _picked(rotations, parent)
         shifts.append(outer @ offset[:, :, torsion] + _picked(shifts, parent))
         rotations.append(outer @ local[:, :, torsion])
@@ -116,10 +121,10 @@ def turn_torsions(
     return (rotation @ template[..., None] + shift).squeeze(-1)
 
 
-def _picked(parts: list[Tensor], chosen: Int[Tensor, "molecules"]) -> Tensor:
-    """Return for every molecule its row of the chosen part."""
-    if len(parts) == 1:
-        return parts[0]
+def _picked(parts: list[Tensor], chosen: int | Tensor) -> Tensor:
+    """Return the chosen part, or of every molecule its row of the part chosen for it."""
+    if isinstance(chosen, int):
+        return parts[chosen]
     return torch.stack(parts, 1)[torch.arange(len(chosen), device=chosen.device), chosen]
 
 

@@ -57,13 +57,13 @@ class SearchSampler:
         """
         if self.device != "cpu":
             (coords,) = search_together([(self, ligand)], seed, self.device)
-            return self.finish(ligand, coords, num_poses, seed)
-        template, field = self.prepare(ligand, seed)
-        coords, _ = search(field, template, self.settings, np.random.default_rng(seed))
-        return self.rank(ligand, template, field, coords, num_poses)
+        else:
+            template, field = self.prepare(ligand, seed)
+            coords, _ = search(field, template, self.settings, np.random.default_rng(seed))
+        return self.finish(ligand, coords, num_poses, seed)
 
     def finish(self, ligand: Ligand, coords: np.ndarray, num_poses: int, seed: int) -> Poses:
-        """Return minima of `search_together` (poses, atoms, 3) Å as `sample` does."""
+        """Return minima of a search (poses, atoms, 3) Å, tree order, as `sample` does."""
         template, field = self.prepare(ligand, seed)
         return self.rank(ligand, template, field, coords, num_poses)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ablation import read_rows
 
 from molgen.errors import MolgenError
 from molgen.graphs.torsion_tree import build_torsion_tree
@@ -94,14 +95,6 @@ def measure(name: str, protein: Protein, ligand: Ligand) -> list[list[object]]:
         numbers = (seconds, rmsd[0], rmsd.min(), found.scores[0])
         rows.append([ligand.num_atoms, arm, *(f"{value:.3f}" for value in numbers)])
     return rows
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of an earlier run."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
 
 
 def append(path: Path, rows: Sequence[Sequence[object]]) -> None:
