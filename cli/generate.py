@@ -42,6 +42,12 @@ _SHOWN_POCKETS = 5
     "not named keep their weight, 0 switches one off. Default none.",
 )
 @click.option(
+    "--sidegen-space",
+    metavar="SPACE",
+    help="What sidegen moves: rigid-torsion (place, orientation, torsions) or cartesian (every "
+    "atom). Default rigid-torsion.",
+)
+@click.option(
     "--sidegen-search",
     metavar="KIND",
     help="Search while sidegen samples: none, best-of-n, particles, noise or tree. Default none.",
@@ -78,6 +84,7 @@ def command(
     num_poses: int | None,
     sampler: str | None,
     guide: str | None,
+    sidegen_space: str | None,
     sidegen_search: str | None,
     keep_raw: bool | None,
     rank: str | None,
@@ -106,12 +113,17 @@ def command(
         config,
         {
             **options.given(num_poses=num_poses, sampler=sampler, seed=seed, device=device),
-            **options.given(sidegen__inference__kind=sidegen_search, keep_raw=keep_raw, rank=rank),
-            **options.given(relax=relax),
+            **options.given(sidegen__space=sidegen_space, sidegen__inference__kind=sidegen_search),
+            **options.given(keep_raw=keep_raw, rank=rank, relax=relax),
             **_guidance(guide),
         },
     )
-    asked = {"--guide": guide, "--sidegen-search": sidegen_search, "--keep-raw": keep_raw}
+    asked = {
+        "--guide": guide,
+        "--sidegen-space": sidegen_space,
+        "--sidegen-search": sidegen_search,
+        "--keep-raw": keep_raw,
+    }
     for name, value in asked.items():
         if value is not None and settings.sampler != "sidegen":
             raise click.UsageError(f"{name} needs --sampler sidegen, not {settings.sampler}")

@@ -1,4 +1,8 @@
-"""The sampler ``sidegen``: learned proposals, brought onto exact geometry, searched and ranked."""
+"""The sampler ``sidegen``: learned proposals, brought onto exact geometry, searched and ranked.
+
+Poses are drawn in a frame that turns with the pocket, so that a seed gives the same poses however
+the target lies in its file.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,13 @@ from molgen.diffusion.guidance import build_guide
 from molgen.diffusion.inference import Found, PoseEnergy, run_search
 from molgen.diffusion.model import load_sidegen
 from molgen.diffusion.sampling import Denoiser, SamplingConfig
+from molgen.geometry.frames import principal_axes
 from molgen.graphs.pose_graph import Target, ligand_of, stack_ligands, stack_targets, target_of
+from molgen.structure import Pocket
 
 if TYPE_CHECKING:
     from molgen.search.samplers import SamplerSettings
-    from molgen.structure import Ligand, Pocket, Poses, Protein
+    from molgen.structure import Ligand, Poses, Protein
 
 
 class SidegenSampler:
@@ -34,9 +40,12 @@ class SidegenSampler:
         self.search = SearchSampler(protein, pocket, replace(settings, search=search), "cpu")
         self.model = load_sidegen(self.settings.checkpoint).to(device)
         self.device, self.center = device, np.asarray(pocket.center)
-        reach = self.model.pocket.largest
-        self.whole, self.pocket = protein, pocket
-        self.protein = protein.select(protein.near(self.center[None], reach))
+        near = protein.near(self.center[None], self.model.pocket.largest)
+        centred = protein.coords.astype(np.float64) - self.center
+        self.axes = principal_axes(torch.from_numpy(centred[near])).numpy()
+        self.turned = replace(protein, coords=(centred @ self.axes.T).astype(np.float32))
+        self.near = self.turned.select(near)
+        self.pocket = Pocket(np.zeros(3), np.full(3, pocket.edges.max()), pocket.source)
         self._target: Target | None = None
 
     def sample(self, ligand: Ligand, num_poses: int, seed: int) -> Poses:
@@ -74,10 +83,15 @@ class SidegenSampler:
 
     def propose(self, ligand: Ligand, seed: int) -> np.ndarray:
         """Return the poses that SIDEGEN draws, (samples, atoms, 3) Å, nothing refined."""
-        return self.draw(ligand, seed).coords[0].double().cpu().numpy() + self.center
+        return self.placed(self.draw(ligand, seed))
+
+    def placed(self, found: Found) -> np.ndarray:
+        """Return poses that were drawn as they lie in the target, (samples, atoms, 3) Å."""
+        coords: np.ndarray = found.coords[0].double().cpu().numpy()
+        return coords @ self.axes + self.center
 
     def draw(self, ligand: Ligand, seed: int) -> Found:
-        """Return the poses that SIDEGEN draws, relative to the pocket's centre."""
+        """Return the poses that SIDEGEN draws, in the frame of the pocket."""
         settings = self.settings
         embedded = self.search.conformers(ligand, seed)
         atoms = ligand.num_atoms
@@ -91,7 +105,7 @@ class SidegenSampler:
         guide, verify = self._energies(ligand)
         # a noise stands for one pose only where steps add none
         eta = 0.0 if settings.inference.kind == "noise" else settings.eta
-        config = SamplingConfig("rigid-torsion", settings.steps, eta)
+        config = SamplingConfig(settings.space, settings.steps, eta)
         return run_search(
             Denoiser(self.model, graph, encoded, config, guide),
             start[None].to(self.device),
@@ -107,18 +121,17 @@ class SidegenSampler:
             return None, None
         from molgen.graphs.energy_topology import build_energy_topology
 
-        topology = build_energy_topology(ligand.mol, self.whole, self.pocket)
-        guide = build_guide(settings.guidance, topology, self.center, "rigid-torsion")
+        topology = build_energy_topology(ligand.mol, self.turned, self.pocket)
+        guide = build_guide(settings.guidance, topology, np.zeros(3), settings.space)
         searches = settings.inference.kind != "none"
-        return guide, PoseEnergy(topology, self.center) if searches else None
+        return guide, PoseEnergy(topology, np.zeros(3)) if searches else None
 
     def _arrays(self, ligand: Ligand, coords: np.ndarray) -> tuple:
         """Return topology of the ligand and target around the pocket's centre."""
         from molgen.datasets.encode import describe_pose
 
-        entry = describe_pose(self.protein, ligand, coords, self.center)
+        entry = describe_pose(self.near, ligand, coords, np.zeros(3))
         if self._target is None:
-            found = target_of(entry)
-            origin = self.center.astype(np.float32)
-            self._target = replace(found, coords=found.coords - origin)
+            # what is stored is rounded, in a frame that turns with the file
+            self._target = target_of(replace(entry, coords=self.near.coords))
         return ligand_of(entry), self._target

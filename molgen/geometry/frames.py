@@ -1,4 +1,4 @@
-"""Right-handed frames from three points of each body."""
+"""Right-handed frames: of three points of each body, and of a cloud of points."""
 
 from __future__ import annotations
 
@@ -25,6 +25,22 @@ def backbone_frames(backbone: Float[Tensor, "nodes points 3"]) -> Float[Tensor, 
     to_c = c - ca
     y = _unit(to_c - (to_c * x).sum(-1, keepdim=True) * x)
     return torch.stack([x, y, torch.linalg.cross(x, y)], dim=1)
+
+
+def principal_axes(points: Float[Tensor, "points 3"]) -> Float[Tensor, "3 3"]:
+    """Return the principal axes of a cloud, longest first, as rows of a rotation matrix.
+
+    ``axes @ vector`` gives a vector in local coordinates, which do not change when the cloud turns.
+    The first two axes point to the side where the cloud reaches farther (third moment).
+    """
+    if len(points) < 2:
+        return torch.eye(3, dtype=points.dtype)
+    cloud = points - points.mean(0)
+    axes = torch.linalg.eigh(cloud.T @ cloud).eigenvectors.T.flip(0)
+    side = (cloud @ axes.T).pow(3).sum(0) < 0
+    axes = torch.where(side[:, None], -axes, axes)
+    axes[2] = torch.linalg.cross(axes[0], axes[1])
+    return axes
 
 
 def _unit(vector: Float[Tensor, "nodes 3"]) -> Float[Tensor, "nodes 3"]:

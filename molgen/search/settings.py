@@ -113,6 +113,7 @@ class SidegenSettings:
 
     Attributes:
         checkpoint: of `molgen train sidegen`.
+        space: of the poses while they are drawn; "cartesian" lets every atom move for itself.
         samples: poses drawn.
         steps: of the sampler.
         eta: 1 is ancestral sampling, 0 deterministic.
@@ -123,6 +124,7 @@ class SidegenSettings:
     """
 
     checkpoint: str = "sidegen-1"
+    space: Literal["rigid-torsion", "cartesian"] = "rigid-torsion"
     samples: int = limited(40, min=1)
     steps: int = limited(20, min=1)
     eta: float = limited(1.0, min=0.0, max=1.0)

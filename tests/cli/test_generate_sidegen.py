@@ -32,10 +32,11 @@ def run(tmp_path):
     return call
 
 
-def test_guidance_search_and_raw_poses_reach_the_run(run, tmp_path):
+def test_guidance_search_space_and_raw_poses_reach_the_run(run, tmp_path):
     result = run(
         *("--sampler", "sidegen", "--ligand", "Oc1ccccc1", "--guide", "clash=0.5,vina=0"),
-        *("--sidegen-search", "best-of-n", "--keep-raw", "--quiet"),
+        *("--sidegen-search", "best-of-n", "--sidegen-space", "cartesian"),
+        *("--keep-raw", "--quiet"),
     )
     assert result.exit_code == 0, result.output
     settings = json.loads((tmp_path / "out/run.json").read_text())["config"]
@@ -43,6 +44,7 @@ def test_guidance_search_and_raw_poses_reach_the_run(run, tmp_path):
     assert (guidance["on"], guidance["clash"], guidance["vina"]) == (True, 0.5, 0.0)
     assert guidance["internal"] == 1.0  # not named: as it is
     assert settings["sidegen"]["inference"]["kind"] == "best-of-n" and settings["keep_raw"]
+    assert settings["sidegen"]["space"] == "cartesian"
     assert (tmp_path / "out/raw_poses.sdf").is_file()
 
 
@@ -52,6 +54,7 @@ def test_guidance_search_and_raw_poses_reach_the_run(run, tmp_path):
         (["--guide", "clash"], "'clash' is no weight; expected on, none or weights such as"),
         (["--guide", "clahs=1"], "sidegen.guidance.clahs: unknown key"),
         (["--guide", "clash=-1"], "sidegen.guidance.clash: must be at least 0.0"),
+        (["--sidegen-space", "torus"], "sidegen.space: must be one of 'rigid-torsion'"),
         (["--sidegen-search", "trees"], "sidegen.inference.kind: must be one of 'none'"),
     ],
 )
@@ -62,7 +65,13 @@ def test_options_that_mean_nothing_are_refused(run, tmp_path, arguments, message
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--guide", "on"], ["--sidegen-search", "tree"], ["--keep-raw"]]
+    "arguments",
+    [
+        ["--guide", "on"],
+        ["--sidegen-space", "cartesian"],
+        ["--sidegen-search", "tree"],
+        ["--keep-raw"],
+    ],
 )
 def test_other_samplers_do_not_ignore_them(run, arguments):
     result = run("--ligand", "C", *arguments)

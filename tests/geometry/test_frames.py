@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from molgen.geometry.frames import backbone_frames
+from molgen.geometry.frames import backbone_frames, principal_axes
 from molgen.geometry.rotations import matrix_from_quaternion, random_quaternions
 
 
@@ -32,3 +32,20 @@ def test_points_in_one_place_have_no_axes():
     assert (frames[0, 1:] == 0).all() and (frames[1] == 0).all()
     frames.sum().backward()
     assert line.grad is not None and line.grad.isfinite().all()
+
+
+def test_principal_axes_turn_with_the_cloud():
+    generator = torch.Generator().manual_seed(1)
+    cloud = torch.randn(200, 3, generator=generator, dtype=torch.float64).exp()
+    axes = principal_axes(cloud)
+    torch.testing.assert_close(axes @ axes.T, torch.eye(3, dtype=torch.float64))
+    assert float(torch.linalg.det(axes)) > 0
+    spread = ((cloud - cloud.mean(0)) @ axes.T).var(0)
+    assert spread[0] > spread[1] > spread[2]
+    for turn in matrix_from_quaternion(random_quaternions(5, generator).double()):
+        torch.testing.assert_close(principal_axes(cloud @ turn.T + 4.0), axes @ turn.T)
+
+
+def test_a_cloud_without_extent_has_the_axes_of_its_file():
+    torch.testing.assert_close(principal_axes(torch.zeros(0, 3)), torch.eye(3))
+    assert principal_axes(torch.ones(3, 3)).isfinite().all()
