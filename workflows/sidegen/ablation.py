@@ -1,6 +1,6 @@
 """Compare ways of sampling SIDEGEN on complexes with known poses.
 
-    python workflows/sidegen/ablation.py FOLDER... --out ablation.csv [--entries 12] [--arms …]
+    python workflows/sidegen/ablation.py FOLDER... --out ablation.csv [--entries 12] [--arm NAME …]
 
 FOLDER holds <id>/<id>_protein.pdb, _ligand.sdf (the answer) and _ligand_start_conf.sdf (the input).
 Raw poses, nothing refined or minimised; "rdkit" are conformers alone (ETKDG and MMFF94), of which
@@ -38,8 +38,8 @@ from molgen.search.settings import GuidanceSettings, InferenceSettings, SidegenS
 from molgen.structure import Ligand, Pocket
 
 COLUMNS = (
-    "entry", "arm", "atoms", "poses", "evaluations", "seconds", "oracle", "share", "top",
-    "valid", "energy", "aligned_best", "aligned_median",
+    "entry", "arm", "atoms", "poses", "evaluations", "seconds", "oracle", "share", "median",
+    "top", "valid", "energy", "aligned_best", "aligned_median",
 )  # fmt: skip
 CONFORMERS = "rdkit"
 """The arm without a pocket."""
@@ -62,8 +62,10 @@ def arms(samples: int, budget: int, ligand_only: str = "") -> dict[str, SidegenS
     """
     plain = SidegenSettings(samples=samples)
     found = {CONFORMERS: plain, "none": plain, EQUAL: replace(plain, samples=budget * samples)}
+    found["cartesian"] = replace(plain, space="cartesian")
     if ligand_only:
-        found["ligand only"] = replace(plain, checkpoint=ligand_only)
+        blind = replace(plain, checkpoint=ligand_only)
+        found |= {"ligand only": blind, "ligand only, cartesian": replace(blind, space="cartesian")}
     physical = GuidanceSettings(on=True)
     for name, guidance in {
         "guide": physical,
@@ -86,7 +88,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=12)
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--budget", type=int, default=2)
-    parser.add_argument("--arms", metavar="NAME,...", help="default: all")
+    parser.add_argument("--arm", action="append", metavar="NAME", help="default: all")
     parser.add_argument("--ligand-only", default="", metavar="CHECKPOINT")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no entry after this")
@@ -97,12 +99,12 @@ def main() -> None:
     everything = sorted(p for f in options.folders for p in f.iterdir() if p.is_dir())
     step = max(1, len(everything) // options.entries)
     settings = arms(options.samples, options.budget, options.ligand_only)
-    if options.arms:
-        if unknown := set(options.arms.split(",")) - set(settings):
+    if options.arm:
+        if unknown := set(options.arm) - set(settings):
             parser.error(
-                f"no such arm: {', '.join(sorted(unknown))}; there are {', '.join(settings)}"
+                f"no such arm: {'; '.join(sorted(unknown))}; expected {'; '.join(settings)}"
             )
-        settings = {name: settings[name] for name in options.arms.split(",")}
+        settings = {name: settings[name] for name in options.arm}
     done = {(row["entry"], row["arm"]) for row in read_rows(options.out)}
     for folder in everything[::step][: options.entries]:
         for arm, chosen in settings.items():
@@ -126,8 +128,9 @@ def measure(folder: Path, arm: str, settings: SidegenSettings, seed: int) -> dic
     found = sampler.draw(ligand, seed)
     seconds = time.process_time() - start
     topology = build_energy_topology(ligand.mol, protein, pocket)
-    energies = PoseEnergy(topology, sampler.center)(found.coords[0]).numpy()
-    coords = found.coords[0].double().numpy() + sampler.center
+    coords = sampler.placed(found)
+    moved = torch.from_numpy(coords - sampler.center).to(found.coords)
+    energies = PoseEnergy(topology, sampler.center)(moved).numpy()
     distances = pose_distances(answer.mol, [ligand.placed(pose) for pose in coords])
     rmsd = distances.rmsd
     best = int(np.argmin(energies))
@@ -136,7 +139,7 @@ def measure(folder: Path, arm: str, settings: SidegenSettings, seed: int) -> dic
         "entry": name, "arm": arm, "atoms": ligand.num_atoms, "poses": len(coords),
         "evaluations": found.evaluations, "seconds": round(seconds, 2),
         "oracle": round(float(rmsd.min()), 3),
-        "share": round(float((rmsd <= 2.0).mean()), 4),
+        "share": round(float((rmsd <= 2.0).mean()), 4), "median": round(float(np.median(rmsd)), 3),
         "top": round(float(rmsd[best]), 3), "valid": int(verdict.passed),
         "energy": round(float(energies[best]), 3), **aligned(distances),
     }  # fmt: skip
@@ -189,9 +192,9 @@ def table(rows: list[dict[str, str]], names: list[str]) -> str:
         f"{len(common)} entries",
         "",
         "| arm | poses | evaluations | oracle ≤ 2 Å | poses ≤ 2 Å | difference | top-1 ≤ 2 Å "
-        "| top-1 valid | energy of top-1, median | core-seconds, median "
+        "| RMSD, median, Å | top-1 valid | energy of top-1, median | core-seconds, median "
         "| aligned RMSD, best, Å | aligned RMSD, median, Å |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "|" + 13 * "---|",
     ]
     base = [by_arm.get(EQUAL, {}).get(entry) for entry in common]
     for name in names if common else []:
@@ -212,7 +215,7 @@ def cells(own: list[dict[str, str]], base: list[dict[str, str] | None], name: st
         return f"{np.median(values):.2f} ({low:.2f}–{high:.2f})"
 
     if name == CONFORMERS:
-        yield from ["–"] * 7
+        yield from ["–"] * 8
         yield median("seconds", 1)
     else:
         yield median("evaluations", 0)
@@ -221,6 +224,7 @@ def cells(own: list[dict[str, str]], base: list[dict[str, str] | None], name: st
         gains = [float(a["share"]) - float(b["share"]) for a, b in zip(own, base, strict=True) if b]
         yield bootstrap(gains) if gains and name != EQUAL else "–"
         yield interval([float(row["top"]) <= 2.0 for row in own])
+        yield spread("median")
         yield interval([row["valid"] == "1" for row in own])
         yield median("energy", 1)
         yield median("seconds", 1)
