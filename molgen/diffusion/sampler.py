@@ -18,11 +18,10 @@ from molgen.diffusion.model import load_sidegen
 from molgen.diffusion.sampling import Denoiser, SamplingConfig
 from molgen.geometry.frames import principal_axes
 from molgen.graphs.pose_graph import Target, ligand_of, stack_ligands, stack_targets, target_of
-from molgen.structure import Pocket
 
 if TYPE_CHECKING:
     from molgen.search.samplers import SamplerSettings
-    from molgen.structure import Ligand, Poses, Protein
+    from molgen.structure import Ligand, Pocket, Poses, Protein
 
 
 class SidegenSampler:
@@ -45,7 +44,7 @@ class SidegenSampler:
         self.axes = principal_axes(torch.from_numpy(centred[near])).numpy()
         self.turned = replace(protein, coords=(centred @ self.axes.T).astype(np.float32))
         self.near = self.turned.select(near)
-        self.pocket = Pocket(np.zeros(3), np.full(3, pocket.edges.max()), pocket.source)
+        self.pocket = replace(pocket, center=np.zeros(3), edges=np.full(3, pocket.edges.max()))
         self._target: Target | None = None
 
     def sample(self, ligand: Ligand, num_poses: int, seed: int) -> Poses:

@@ -17,7 +17,7 @@ COMPLEXES = ROOT / "workflows/test/complexes"
 def row(entry, arm, **values):
     usual = {
         "entry": entry, "arm": arm, "atoms": 20, "poses": 4, "evaluations": 80, "seconds": 1.0,
-        "oracle": 1.0, "share": 0.5, "top": 3.0, "valid": 1, "energy": -5.0,
+        "oracle": 1.0, "share": 0.5, "median": 4.0, "top": 3.0, "valid": 1, "energy": -5.0,
         "aligned_best": 0.5, "aligned_median": 1.5,
     }  # fmt: skip
     return {**usual, **values}
@@ -56,7 +56,7 @@ def test_the_table_covers_entries_that_all_arms_have():
     x, equal = ([c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines()[4:])
     assert x[4].startswith("67 (") and x[5].startswith("17 (")  # 2/3; 0.5 / 3
     assert equal[3].startswith("67 (") and equal[5] == "–"  # oracle 2 of 3
-    assert x[7].startswith("100 (") and x[6].startswith("0 (")
+    assert x[8].startswith("100 (") and x[6].startswith("0 (") and x[7].startswith("4.00 (")
 
 
 def test_conformers_have_distances_after_superposition_only(tmp_path):
@@ -66,25 +66,33 @@ def test_conformers_have_distances_after_superposition_only(tmp_path):
         ablation.append(tmp_path / "rows.csv", found if name == "rdkit" else row("6XG5_TOP", name))
     text = ablation.table(ablation.read_rows(tmp_path / "rows.csv"), ["rdkit", "none"])
     rdkit, none = ([c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines()[4:])
-    assert rdkit[2:9] == ["–"] * 7 and rdkit[10].startswith(f"{found['aligned_best']:.2f} (")
-    assert none[5] == "–" and none[11] == "1.50 (1.50–1.50)"  # no arm to compare with
+    assert rdkit[2:10] == ["–"] * 8 and rdkit[11].startswith(f"{found['aligned_best']:.2f} (")
+    assert none[5] == "–" and none[12] == "1.50 (1.50–1.50)"  # no arm to compare with
 
 
 def test_arms_can_be_chosen(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(ablation, "measure", lambda folder, arm, *_: row(folder.name, arm))
-    call = ["ablation.py", str(COMPLEXES), "--out", str(tmp_path / "rows.csv"), "--arms"]
-    monkeypatch.setattr("sys.argv", [*call, "none,guide"])
+    call = ["ablation.py", str(COMPLEXES), "--out", str(tmp_path / "rows.csv")]
+    monkeypatch.setattr("sys.argv", [*call, "--arm", "none", "--arm", ablation.EQUAL])
     ablation.main()
-    assert {r["arm"] for r in ablation.read_rows(tmp_path / "rows.csv")} == {"none", "guide"}
-    monkeypatch.setattr("sys.argv", [*call, "none,gide"])
+    assert {r["arm"] for r in ablation.read_rows(tmp_path / "rows.csv")} == {"none", ablation.EQUAL}
+    monkeypatch.setattr("sys.argv", [*call, "--arm", "gide"])
     with pytest.raises(SystemExit):
         ablation.main()
     assert "no such arm: gide" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arm", ["guide", "tree"])
-def test_arms_differ_from_none_in_one_thing(arm):
-    settings = ablation.arms(4, 2)
+@pytest.mark.parametrize(
+    ("arm", "field"),
+    [
+        ("guide", "guidance"),
+        ("tree", "inference"),
+        ("cartesian", "space"),
+        ("ligand only", "checkpoint"),
+    ],
+)
+def test_arms_differ_from_none_in_one_thing(arm, field):
+    settings = ablation.arms(4, 2, "blind")
     plain, other = settings["none"], settings[arm]
     changed = [n for n in vars(plain) if getattr(plain, n) != getattr(other, n)]
-    assert changed == ["guidance" if arm == "guide" else "inference"]
+    assert changed == [field]

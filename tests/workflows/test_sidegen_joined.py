@@ -28,12 +28,12 @@ def call(tmp_path, monkeypatch):
 def test_a_second_run_measures_what_is_missing(call, monkeypatch, capsys):
     asked = []
 
-    def measure(name, protein, ligand):
+    def measure(name, protein, ligand, arms):
         asked.append(name)
-        return [[20, arm, "1.0", "3.0", "1.0", "-5.0"] for arm in joined.ARMS]
+        return [[20, arm, "1.0", "3.0", "2.5", "1.0", "-5.0"] for arm in arms]
 
     monkeypatch.setattr(joined, "measure", measure)
-    joined.append(call, [["6XG5_TOP", 5, *row] for row in measure("", None, None)])
+    joined.append(call, [["6XG5_TOP", 5, *row] for row in measure("", None, None, joined.ARMS)])
     asked.clear()
     joined.main()
     assert asked == ["7N03_ZRP"] and "2 ligands" in capsys.readouterr().out
@@ -41,29 +41,40 @@ def test_a_second_run_measures_what_is_missing(call, monkeypatch, capsys):
     assert asked == ["7N03_ZRP"]
 
 
-def test_every_arm_is_measured_alike(call, monkeypatch):
+def test_every_arm_is_measured_alike():
     light = {
         joined.ALONE: SidegenSettings(),
         "joined": SidegenSettings(samples=2, steps=2, rounds=1),
     }
-    monkeypatch.setattr(joined, "ARMS", light)
     from molgen.io import read_ligand, read_protein
 
     folder = COMPLEXES / "6XG5_TOP"
     protein = read_protein(folder / "6XG5_TOP_protein.pdb")
-    rows = joined.measure("6XG5_TOP", protein, read_ligand(folder / "6XG5_TOP_ligand.sdf"))
+    ligand = read_ligand(folder / "6XG5_TOP_ligand.sdf")
+    rows = joined.measure("6XG5_TOP", protein, ligand, light)
     assert [row[1] for row in rows] == list(light)
-    for atoms, _, seconds, top, best, energy in rows:
+    for atoms, _, seconds, lowest, first, best, energy in rows:
         assert atoms == 21 and float(seconds) > 0
-        assert 0 < float(best) <= float(top) and float(energy) < 0
+        assert 0 < float(best) <= min(float(lowest), float(first)) and float(energy) < 0
 
 
 def test_the_table_counts_lower_energies():
     rows = [
-        {"id": name, "arm": arm, "top": "1.0", "best": "0.5", "cpu": "2.0", "energy": str(energy)}
+        {
+            "id": name,
+            "arm": arm,
+            "lowest": "3.0",
+            "first": "1.0" if name == "a" else "",
+            "best": "0.5",
+            "cpu": "2.0",
+            "energy": str(energy),
+        }
         for name, energies in {"a": [-5, -6, -5, -4], "b": [-5, -6, -5.01, -4]}.items()
         for arm, energy in zip(joined.ARMS, energies, strict=True)
     ]
-    lines = joined.table(rows).splitlines()
+    lines = joined.table(rows, joined.ARMS).splitlines()
     assert lines[0] == "2 ligands"
-    assert [line.split("|")[4].strip() for line in lines[4:]] == ["–", "2", "0", "0"]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[4:]]
+    assert [row[4] for row in cells] == ["–", "2", "0", "0"]
+    assert cells[0][1].startswith("0.0 %") and cells[0][3].startswith("100.0 %")
+    assert cells[0][2] == "–"  # one row does not tell
