@@ -17,7 +17,7 @@ import argparse
 import csv
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,13 +98,8 @@ def main() -> None:
     begin = time.monotonic()
     everything = sorted(p for f in options.folders for p in f.iterdir() if p.is_dir())
     step = max(1, len(everything) // options.entries)
-    settings = arms(options.samples, options.budget, options.ligand_only)
-    if options.arm:
-        if unknown := set(options.arm) - set(settings):
-            parser.error(
-                f"no such arm: {'; '.join(sorted(unknown))}; expected {'; '.join(settings)}"
-            )
-        settings = {name: settings[name] for name in options.arm}
+    known = arms(options.samples, options.budget, options.ligand_only)
+    settings = chosen_arms(known, options.arm, parser)
     done = {(row["entry"], row["arm"]) for row in read_rows(options.out)}
     for folder in everything[::step][: options.entries]:
         for arm, chosen in settings.items():
@@ -112,6 +107,15 @@ def main() -> None:
                 continue
             append(options.out, measure(folder, arm, chosen, options.seed))
     print(table(read_rows(options.out), list(settings)))
+
+
+def chosen_arms(
+    known: Mapping[str, SidegenSettings], names: list[str] | None, parser: argparse.ArgumentParser
+) -> dict[str, SidegenSettings]:
+    """Return the arms that ``--arm`` names, all without it; an unknown name ends the program."""
+    if unknown := set(names or ()) - set(known):
+        parser.error(f"no such arm: {'; '.join(sorted(unknown))}; expected {'; '.join(known)}")
+    return {name: known[name] for name in names or known}
 
 
 def measure(folder: Path, arm: str, settings: SidegenSettings, seed: int) -> dict[str, object]:
@@ -127,10 +131,9 @@ def measure(folder: Path, arm: str, settings: SidegenSettings, seed: int) -> dic
     start = time.process_time()
     found = sampler.draw(ligand, seed)
     seconds = time.process_time() - start
-    topology = build_energy_topology(ligand.mol, protein, pocket)
+    topology = build_energy_topology(ligand.mol, sampler.turned, sampler.pocket)
+    energies = PoseEnergy(topology, sampler.pocket.center)(found.coords[0]).numpy()
     coords = sampler.placed(found)
-    moved = torch.from_numpy(coords - sampler.center).to(found.coords)
-    energies = PoseEnergy(topology, sampler.center)(moved).numpy()
     distances = pose_distances(answer.mol, [ligand.placed(pose) for pose in coords])
     rmsd = distances.rmsd
     best = int(np.argmin(energies))

@@ -23,8 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ablation import read_rows
+from ablation import chosen_arms, read_rows
 
+from molgen.api.generate import GenerateConfig
 from molgen.errors import MolgenError
 from molgen.graphs.torsion_tree import build_torsion_tree
 from molgen.io import read_ligand, read_protein
@@ -61,20 +62,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--torsions", type=int, default=8, help="at least")
     parser.add_argument("--limit", type=int, default=40, help="ligands")
-    parser.add_argument("--arms", type=int, default=len(ARMS), help="only the first ones")
+    parser.add_argument("--arm", action="append", metavar="NAME", help="default: all")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no ligand after this")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     begin = time.monotonic()
-    arms = dict(list(ARMS.items())[: options.arms])
+    arms = chosen_arms(ARMS, options.arm, parser)
     if options.ids:
         ids = options.ids.read_text("utf-8").split()
     else:
         ids = sorted(path.name for path in options.raw.iterdir() if path.is_dir())
     np.random.default_rng(0).shuffle(ids)
-    rows = read_rows(options.out)
-    done = {row["id"] for row in rows}
+    done = {row["id"] for row in read_rows(options.out)}
     taken = 0
     for name in ids:
         try:
@@ -100,7 +100,7 @@ def measure(
     """Return atoms, arm, CPU seconds, RMSD of lowest, first and best pose, lowest energy."""
     shift = np.random.default_rng(list(name.encode())).uniform(-1.0, 1.0, 3)
     pocket = Pocket(ligand.coords.mean(0) + shift, np.full(3, EDGE), "moved")
-    scorer = build_pose_scorer("confidence", protein, "confidence-1")
+    scorer = build_pose_scorer("confidence", protein, GenerateConfig().confidence)
     rows: list[list[object]] = []
     for arm, settings in arms.items():
         start = time.process_time()
@@ -108,11 +108,10 @@ def measure(
         sampler = build_sampler(kind, protein, pocket, SamplerSettings(sidegen=settings), "cpu")
         found = sampler.sample(ligand, 40, 0)
         seconds = time.process_time() - start
-        rmsd = np.asarray(ligand_rmsd(ligand.mol, found.coords))
-        first = best_first(scorer.rated(found)).coords[:1]
-        numbers = (
-            seconds, rmsd[0], float(ligand_rmsd(ligand.mol, first)[0]), rmsd.min(), found.scores[0]
-        )  # fmt: skip
+        ranked = best_first(scorer.rated(found))
+        rmsd = np.asarray(ligand_rmsd(ligand.mol, ranked.coords))
+        lowest = int(ranked.scores.argmin())
+        numbers = (seconds, rmsd[lowest], rmsd[0], rmsd.min(), ranked.scores[lowest])
         rows.append([ligand.num_atoms, arm, *(f"{value:.3f}" for value in numbers)])
     return rows
 
