@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from molgen.config import limited
@@ -24,6 +24,7 @@ from molgen.encoders.registry import build_target_encoder
 from molgen.geometry.neighbours import gather_nodes, nearest
 from molgen.geometry.radial import cosine_envelope, gaussian_basis
 from molgen.graphs.pose_graph import (
+    FAR,
     LEVEL,
     LIGAND_FEATURES,
     PAIR_KINDS,
@@ -75,14 +76,12 @@ class NodeGroup(NamedTuple):
     """The nodes of one level, atoms or residues, of a target.
 
     Attributes:
-        places: among all nodes, padded.
-        coords: Å.
-        mask: what is no padding.
+        rows: among the nodes of all complexes, padded with any.
+        coords: Å; padding lies far away.
     """
 
-    places: Int[Tensor, "complexes members"]
+    rows: Int[Tensor, "complexes members"]
     coords: Float[Tensor, "complexes members 3"]
-    mask: Bool[Tensor, "complexes members"]
 
     @classmethod
     def of(cls, graph: TargetGraph, level: int) -> NodeGroup:
@@ -90,19 +89,21 @@ class NodeGroup(NamedTuple):
         member = graph.mask & (graph.features[..., LEVEL] == level)
         size = max(1, int(member.sum(1).max()))
         index = member.byte().argsort(dim=1, descending=True, stable=True)[:, :size]
-        return cls(index, gather_nodes(graph.coords, index), member.gather(1, index))
+        coords = gather_nodes(graph.coords, index)
+        first = torch.arange(len(index), device=index.device) * member.shape[1]
+        return cls(index + first[:, None], coords.where(member.gather(1, index)[..., None], FAR))
 
 
 class EncodedTarget(NamedTuple):
     """A target seen by the encoder once, for all steps and poses.
 
     Attributes:
-        graph: what was encoded.
+        places: coordinates in Å, open side and level of its nodes.
         features: of its nodes.
         atoms, residues: its nodes by level.
     """
 
-    graph: TargetGraph
+    places: Float[Tensor, "complexes nodes 7"]
     features: Float[Tensor, "complexes nodes width"]
     atoms: NodeGroup
     residues: NodeGroup
@@ -143,8 +144,10 @@ class Sidegen(nn.Module):
             # + 1e-6: the root has no slope at 0, where padding is
             squared = vectors.unflatten(-1, (-1, 3)).square().sum(-1)
             scalars = torch.cat([scalars, (squared + 1e-6).sqrt()], -1)
+        level = graph.features[..., LEVEL, None].to(graph.coords)
+        places = torch.cat([graph.coords, graph.open_side, level], -1)
         features = self.target_in(scalars)
-        return EncodedTarget(graph, features, NodeGroup.of(graph, 0), NodeGroup.of(graph, 1))
+        return EncodedTarget(places, features, NodeGroup.of(graph, 0), NodeGroup.of(graph, 1))
 
     def forward(
         self,
@@ -187,14 +190,16 @@ class Sidegen(nn.Module):
         kind = ligand.pair_kind + len(PAIR_KINDS) * ligand.rigid
         pair_mask = mask[:, :, None] & mask[:, None, :]
         pair_mask = pair_mask & ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
+        bonded = (ligand.pair_kind >= 1) & (ligand.pair_kind <= 5)
         state = _State(
-            ligand=ligand,
+            atom_mask=mask[:, None, :, None].to(x),
             pair_mask=pair_mask[:, None],
+            bonded=bonded[:, None].to(x),
             pairs=self.pairs(kind)[:, None],
             before=gaussian_basis(_distances(noisy), config.radial, REACH),
             level=level,
-            growth=(config.widen * sigma).clamp_max(config.widest),
             target=target,
+            near=None if target is None else self._near(target, sigma),
         )
         g = None if target is None else target.features[:, None]
         estimates = []
@@ -202,6 +207,21 @@ class Sidegen(nn.Module):
             h, x, g = block(h, x, g, state)
             estimates.append(x)
         return estimates
+
+    def _near(self, target: EncodedTarget, sigma: Tensor) -> _Near:
+        """Return what the search for the neighbours of the poses needs."""
+        config, (count, poses) = self.config, sigma.shape
+        sizes = [config.atoms, config.residues]
+        sizes = [min(n, g.coords.shape[1]) for n, g in zip(sizes, target[2:], strict=True)]
+        cutoff = torch.cat(
+            [sigma.new_full((sizes[0],), config.atom_cutoff),
+             sigma.new_full((sizes[1],), config.residue_cutoff)]
+        )  # fmt: skip
+        growth = (config.widen * sigma).clamp_max(config.widest)
+        pose = torch.arange(count * poses, device=sigma.device).reshape(count, poses)
+        first = torch.arange(count, device=sigma.device)[:, None]
+        lift = (pose - first) * target.places.shape[1]
+        return _Near(sizes, cutoff + growth[..., None, None], lift[..., None, None])
 
     def _shrunk(self, noisy: Tensor, sigma: Tensor, ligand: LigandGraph, space: str) -> Tensor:
         """Return the poses shrunk towards the centre by what noise adds to their size.
@@ -218,16 +238,32 @@ class Sidegen(nn.Module):
         return (middle * kept + (noisy - middle) * inner) * ligand.mask[:, None, :, None]
 
 
+class _Near(NamedTuple):
+    """Which target nodes the atoms hear.
+
+    Attributes:
+        sizes: nearest atoms and residues that are looked at.
+        cutoff: of each of these, Å, (complexes, poses, 1, heard).
+        lift: what takes the row of a node among those of all complexes to its row among those of
+            all poses, (complexes, poses, 1, 1).
+    """
+
+    sizes: list[int]
+    cutoff: Tensor
+    lift: Tensor
+
+
 class _State(NamedTuple):
     """What stays the same over the blocks."""
 
-    ligand: LigandGraph
+    atom_mask: Tensor
     pair_mask: Tensor
+    bonded: Tensor
     pairs: Tensor
     before: Tensor
     level: Tensor
-    growth: Tensor
     target: EncodedTarget | None
+    near: _Near | None
 
 
 class _LtmpBlock(nn.Module):
@@ -266,10 +302,10 @@ class _LtmpBlock(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         scale, shift = self.film(state.level)[:, :, None].chunk(2, dim=-1)
         seen = self.norm(h) * (1 + scale) + shift
-        parts, move = [seen], torch.zeros_like(x)
 
         offset = x[..., None, :, :] - x[..., :, None, :]
-        distance = (offset.square().sum(-1) + 1e-8).sqrt()
+        squared = offset.square().sum(-1)
+        distance = (squared + 1e-8).sqrt()
         basis = gaussian_basis(distance, self.config.radial, REACH)
         # in place: on a CPU the time goes into touching new memory
         message = self.distance(torch.cat([basis, state.before], dim=-1))
@@ -278,63 +314,63 @@ class _LtmpBlock(nn.Module):
         message += self.receive(seen)[..., :, None, :]
         message = self.intra(message)
         message *= state.pair_mask[..., None]
-        parts.append(message.sum(-2) / 8.0)
-        pull = self.intra_move(message).float() * state.pair_mask[..., None]
-        move = move + (pull * offset / (distance[..., None] + 1.0)).sum(-2) / 4.0
+        parts = [seen, message.sum(-2) / 8.0]
+        pull = self.intra_move(message).squeeze(-1).to(x) * state.pair_mask / (distance + 1.0)
+        move = (pull[..., None] * offset).sum(-2) / 4.0
 
         if g is not None:
-            heard, pull, g = self._exchange(seen, x, g, state)
+            own = _open_side(offset, squared, state.bonded)
+            heard, pull, g = self._exchange(seen, x, own, g, state)
             parts.append(heard)
             move = move + pull
         h = h + self.update(torch.cat([p.to(seen.dtype) for p in parts], dim=-1))
-        x = x + move * state.ligand.mask[:, None, :, None]
-        return h, x, g
+        return h, x + move * state.atom_mask, g
 
     def _exchange(
-        self, seen: Tensor, x: Tensor, g: Tensor, state: _State
+        self, seen: Tensor, x: Tensor, own: Tensor, g: Tensor, state: _State
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the atoms hear of the target, how that moves them, and the new target.
 
-        ``g`` is (complexes, 1, nodes, width) until the poses have told the target of themselves.
+        ``own`` are the open sides of the atoms, (complexes, poses, atoms, 3); ``g`` is (complexes,
+        1, nodes, width) until the poses have told the target of themselves.
         """
-        assert state.target is not None
-        graph, config = state.target.graph, self.config
-        count, poses = x.shape[:2]
+        assert state.target is not None and state.near is not None
         nodes, width = g.shape[2], g.shape[3]
-        index, share = self._neighbours(x, state.target, state.growth)
-        share = share * state.ligand.mask[:, None, :, None]
-        flat = index.reshape(count, -1)
-        there, side = gather_nodes(graph.coords, index), gather_nodes(graph.open_side, index)
+        index, share = self._neighbours(x, state.target, state.near)
+        share = share * state.atom_mask
+        row = (index + state.near.lift).flatten()
+        row_seen = index.flatten()
+        places = state.target.places.flatten(0, 1).index_select(0, row_seen)
+        there, side, level = places.reshape(*index.shape, -1).split([3, 3, 1], -1)
         offset = there - x[..., None, :]
         distance = (offset.square().sum(-1) + 1e-8).sqrt()
         unit = offset / distance[..., None]
-        own = _open_side(x, state.ligand)[..., None, :]
-        level = graph.features[..., LEVEL].gather(1, flat).reshape(index.shape)
-        angles = [(own * unit).sum(-1), (side * unit).sum(-1), (own * side).sum(-1)]
+        own = own[..., None, :]
         edge = torch.cat(
             [
-                gaussian_basis(distance, config.radial, config.residue_cutoff),
-                torch.stack([*angles, level.to(x.dtype)], -1),
+                gaussian_basis(distance, self.config.radial, self.config.residue_cutoff),
+                (own * unit).sum(-1, keepdim=True),
+                (side * unit).sum(-1, keepdim=True),
+                (own * side).sum(-1, keepdim=True),
+                level,
             ],
             dim=-1,
         )
         known = self.target_norm(g)
         told = self.tell(known)
-        first = torch.arange(count * poses, device=x.device).reshape(count, poses, 1, 1)
-        row = (first * nodes + index).flatten()
-        common = g.shape[1] == 1
-        seen_row = (first // poses * nodes + index).flatten() if common else row
         # float32: adding up bfloat16 rows (here backwards, below forwards) is slow on a GPU
-        told = told.to(x.dtype).reshape(-1, width).index_select(0, seen_row)
-        message = told.reshape(*index.shape, width)
+        told = told.to(x.dtype).reshape(-1, width)
+        message = told.index_select(0, row_seen if g.shape[1] == 1 else row)
+        message = message.reshape(*index.shape, width)
         message += self.contact(edge)
         message += self.hear(seen)[..., None, :]
         message = self.inter(message)
         message *= share[..., None].to(message.dtype)
         heard = message.sum(-2) / 4.0
-        pull = self.inter_move(message).float() * share[..., None]
-        move = (pull * offset / (distance[..., None] + 1.0)).sum(-2) / 2.0
+        pull = self.inter_move(message).squeeze(-1).to(x) * share / (distance + 1.0)
+        move = (pull[..., None] * offset).sum(-2) / 2.0
         if self.answer is not None:
+            count, poses = x.shape[:2]
             back = x.new_zeros(count * poses * nodes, width)
             back = back.index_add_(0, row, message.to(x.dtype).reshape(-1, width)) / 4.0
             back = back.reshape(count, poses, nodes, width).to(known.dtype)
@@ -342,25 +378,19 @@ class _LtmpBlock(nn.Module):
             g = g + self.answer(torch.cat([known, back], dim=-1))
         return heard, move, g
 
-    def _neighbours(
-        self, x: Tensor, target: EncodedTarget, growth: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return target nodes near every atom, and how much of each is heard (0 to 1)."""
-        config, (count, poses, atoms) = self.config, x.shape[:3]
-        found, shares = [], []
-        groups = [
-            (target.atoms, config.atoms, config.atom_cutoff),
-            (target.residues, config.residues, config.residue_cutoff),
-        ]
-        for group, most, cutoff in groups:
-            near, distance = nearest(
-                x.detach().reshape(count, poses * atoms, 3), group.coords, group.mask, most
-            )
-            index = group.places.gather(1, near.flatten(1)).reshape(count, poses, atoms, -1)
-            found.append(index)
-            distance = distance.reshape(index.shape)
-            shares.append(cosine_envelope(distance, cutoff + growth[..., None, None]))
-        return torch.cat(found, -1), torch.cat(shares, -1)
+    @staticmethod
+    def _neighbours(x: Tensor, target: EncodedTarget, near: _Near) -> tuple[Tensor, Tensor]:
+        """Return rows of the nodes near every atom, and how much of each is heard (0 to 1)."""
+        count, poses, atoms = x.shape[:3]
+        flat = x.detach().reshape(count, poses * atoms, 3)
+        rows, distances = [], []
+        for group, most in zip((target.atoms, target.residues), near.sizes, strict=True):
+            found, distance = nearest(flat, group.coords, None, most)
+            rows.append(group.rows.gather(1, found.flatten(1)).reshape(found.shape))
+            distances.append(distance)
+        index = torch.cat(rows, -1).reshape(count, poses, atoms, -1)
+        distance = torch.cat(distances, -1).reshape(index.shape)
+        return index, cosine_envelope(distance, near.cutoff)
 
 
 def _small(layer: nn.Linear) -> nn.Linear:
@@ -375,13 +405,16 @@ def _distances(x: Tensor) -> Tensor:
     return (offset.square().sum(-1) + 1e-8).sqrt()
 
 
-def _open_side(x: Tensor, ligand: LigandGraph) -> Tensor:
-    """Return the unit vector away from the bonded neighbours of every atom, 0 without a side."""
-    bonded = ((ligand.pair_kind >= 1) & (ligand.pair_kind <= 5)).to(x)[:, None, :, :, None]
-    offset = x[..., :, None, :] - x[..., None, :, :]
-    unit = offset / (offset.square().sum(-1, keepdim=True) + 1e-4).sqrt()
-    side = (unit * bonded).sum(-2)
-    return side / (side.square().sum(-1, keepdim=True) + 1e-2).sqrt()
+def _open_side(offset: Tensor, squared: Tensor, bonded: Tensor) -> Tensor:
+    """Return the unit vector away from the bonded neighbours of every atom, 0 without a side.
+
+    Args:
+        offset: from every atom to every other, Å.
+        squared: lengths.
+        bonded: 1 where two atoms are.
+    """
+    side = ((bonded / (squared + 1e-4).sqrt())[..., None] * offset).sum(-2)
+    return side / -(side.square().sum(-1, keepdim=True) + 1e-2).sqrt()
 
 
 def _level_features(sigma: Tensor, space: int) -> Tensor:

@@ -170,12 +170,14 @@ class RigidTorsion:
         shaped = self._aligned(shaped, clean, ligand)
         if ratio:  # what is left of the difference in place
             rotation, _ = self._onto(clean, noisy, ligand)
-            rest = matrix_from_rotation_vector(ratio * rotation_vector_from_matrix(rotation))
+            # on the CPU: to launch its hundred small operations on a GPU takes longer
+            turn = ratio * rotation_vector_from_matrix(rotation.cpu())
+            rest = matrix_from_rotation_vector(turn).to(rotation.device)
             middle = centre(shaped, ligand.mask)
             shift = ratio * (centre(noisy, ligand.mask) - middle)
             shaped = (shaped - middle) @ rest.mT + middle + shift
         if spread:
-            level = torch.full(noisy.shape[:2], spread, dtype=noisy.dtype, device=noisy.device)
+            level = torch.full(noisy.shape[:2], spread, dtype=noisy.dtype)
             shaped = self._scattered(shaped, ligand, level, generator)
         return shaped * ligand.mask[:, None, :, None]
 
@@ -204,20 +206,29 @@ class RigidTorsion:
         coords: Coords, ligand: LigandGraph, sigma: Sigma, generator: torch.Generator
     ) -> Coords:
         """Return poses with random moves and rotations about their centres."""
-        vectors = draw((*coords.shape[:2], 3), coords, generator)
-        rotation = matrix_from_rotation_vector(ROTATION * sigma[..., None] * vectors)
-        if bool((ROTATION * sigma > UNIFORM).any()):
-            count = sigma.numel()
-            seed = torch.Generator().manual_seed(
-                int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
-            )
-            free = matrix_from_quaternion(random_quaternions(count, seed)).to(coords)
-            free = free.reshape(*sigma.shape, 3, 3)
-            rotation = torch.where((ROTATION * sigma > UNIFORM)[..., None, None], free, rotation)
+        rotation = _random_rotations(sigma.to(generator.device), generator).to(coords)
         middle = centre(coords, ligand.mask)
-        shift = CENTRE * sigma[..., None, None] * draw((*coords.shape[:2], 1, 3), coords, generator)
+        moves = draw((*coords.shape[:2], 1, 3), coords, generator)
+        shift = CENTRE * sigma.to(coords)[..., None, None] * moves
         moved = (coords - middle) @ rotation.mT + middle + shift
         return moved * ligand.mask[:, None, :, None]
+
+
+def _random_rotations(
+    sigma: Sigma, generator: torch.Generator
+) -> Float[Tensor, "complexes poses 3 3"]:
+    """Return rotations at noise level ``sigma``, drawn and made where the generator is."""
+    rotation = matrix_from_rotation_vector(
+        ROTATION * sigma[..., None] * draw((*sigma.shape, 3), sigma, generator)
+    )
+    uniform = ROTATION * sigma > UNIFORM
+    if not bool(uniform.any()):
+        return rotation
+    seed = torch.Generator().manual_seed(
+        int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
+    )
+    free = matrix_from_quaternion(random_quaternions(sigma.numel(), seed)).to(sigma)
+    return torch.where(uniform[..., None, None], free.reshape(*sigma.shape, 3, 3), rotation)
 
 
 def _following_turns(

@@ -42,16 +42,17 @@ def radius_pairs(
 def nearest(
     queries: Float[Tensor, "batch queries 3"],
     points: Float[Tensor, "batch points 3"],
-    allowed: Bool[Tensor, "batch points"],
+    allowed: Bool[Tensor, "batch points"] | None,
     count: int,
 ) -> tuple[Int[Tensor, "batch queries found"], Float[Tensor, "batch queries found"]]:
     """Return the ``count`` nearest allowed points of every query, and their distances in Å.
 
-    Where fewer are allowed the rest has infinite distance (and any index). A point that is itself
-    a query is found at distance 0.
+    Where fewer are allowed the rest has infinite distance (and any index); None allows all. A point
+    that is itself a query is found at distance 0.
     """
     distance = torch.cdist(queries, points, compute_mode="donot_use_mm_for_euclid_dist")
-    distance = distance.masked_fill(~allowed[:, None], torch.inf)
+    if allowed is not None:
+        distance = distance.masked_fill(~allowed[:, None], torch.inf)
     found = distance.topk(min(count, points.shape[1]), dim=-1, largest=False)
     return found.indices, found.values
 

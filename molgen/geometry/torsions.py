@@ -136,19 +136,23 @@ def turn_in_order(
 ) -> Float[Tensor, "molecules poses atoms 3"]:
     """Return coordinates with every torsion turned, one after the other, for different molecules.
 
+    A torsion that moves a part turns before those that move the whole of it, so that every bond
+    still lies where it was given when its turn comes, and all rotations are known at once.
+
     Args:
         coords: Å.
         angles: turns in radians; the dihedral of the quad grows by as much.
         quads: atoms i-j-k-l of each torsion, k on the moving side.
-        moving: atoms that turn; none for a torsion that is padding.
+        moving: atoms that turn; none for a torsion that is padding. The sets of two torsions share
+            no atom, or the later one holds the earlier one.
     """
-    poses = coords.shape[1]
-    for torsion in range(quads.shape[1]):
-        ends = quads[:, torsion, 1:3, None, None].expand(-1, -1, poses, 3).transpose(1, 2)
-        start, end = coords.gather(2, ends).unbind(2)
-        axis = torch.nn.functional.normalize(end - start, dim=-1)
-        rotation = _axis_rotations(axis, angles[..., torsion])
-        turned = (coords - end[:, :, None]) @ rotation.mT + end[:, :, None]
+    count, poses, torsions = angles.shape
+    ends = quads[:, None, :, 1:3].reshape(count, 1, 2 * torsions, 1).expand(-1, poses, -1, 3)
+    start, end = coords.gather(2, ends).unflatten(2, (torsions, 2)).unbind(3)
+    rotation = _axis_rotations(torch.nn.functional.normalize(end - start, dim=-1), angles).mT
+    shift = end[..., None, :] - end[..., None, :] @ rotation
+    for torsion in range(torsions):
+        turned = coords @ rotation[:, :, torsion] + shift[:, :, torsion]
         coords = torch.where(moving[:, None, torsion, :, None], turned, coords)
     return coords
 

@@ -12,7 +12,7 @@ _HETERO = (7, 8, 16)
 
 @dataclass(frozen=True)
 class Torsions:
-    """Rotatable bonds.
+    """Rotatable bonds, those that move few atoms first: no part turns after one that holds it.
 
     Attributes:
         quads: (torsions, 4) atoms i-j-k-l of a dihedral about the bond j-k; k is on the side that
@@ -75,9 +75,10 @@ def find_torsions(
         after = np.flatnonzero(adjacent[b])
         quads.append((before[before != b][0], a, b, after[after != a][0]))
         moving.append(side)
+    order = np.argsort([side.sum() for side in moving], kind="stable")
     return Torsions(
-        np.array(quads, dtype=np.int16).reshape(-1, 4),
-        np.array(moving, dtype=bool).reshape(-1, len(adjacent)),
+        np.array(quads, dtype=np.int16).reshape(-1, 4)[order],
+        np.array(moving, dtype=bool).reshape(-1, len(adjacent))[order],
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from molgen.diffusion import network as module
 from molgen.diffusion.model import load_sidegen
 from molgen.diffusion.network import NodeGroup
+from molgen.graphs.pose_graph import FAR
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +51,12 @@ def test_inference_gives_what_training_sees(seen, monkeypatch):
 
 def test_node_groups_split_the_nodes_by_level(batch):
     graph = batch[0]
+    coords = graph.coords.flatten(0, 1)
     for level in (0, 1):
         group = NodeGroup.of(graph, level)
         wanted = graph.mask & (graph.features[..., 3] == level)
-        assert torch.equal(group.mask.sum(1), wanted.sum(1))
         for row in range(len(graph.mask)):
-            index = group.places[row, group.mask[row]]
-            assert torch.equal(index, wanted[row].nonzero().squeeze(1))
-            assert torch.equal(group.coords[row, group.mask[row]], graph.coords[row, index])
+            found = group.rows[row, : wanted[row].sum()]
+            assert torch.equal(found, wanted[row].nonzero().squeeze(1) + row * wanted.shape[1])
+            assert torch.equal(group.coords[row, : len(found)], coords[found])
+            assert (group.coords[row, len(found) :] == FAR).all()

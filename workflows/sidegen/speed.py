@@ -1,11 +1,12 @@
 """Measure how fast SIDEGEN trains and samples on a device.
 
-    python workflows/sidegen/speed.py STORE [--device cuda] [--model CHECKPOINT]
+    python workflows/sidegen/speed.py STORE [--device cuda] [--model CHECKPOINT] [--atoms 2048]
 
-Prints one JSON object: noisy poses per second of training (forward, backward, optimiser step), and
-seconds for 40 poses of ligands with about 30 heavy atoms, target encoding included, and seconds for
-the encoding alone by each target encoder (random weights, default options); medians over complexes
-after one warm-up each.
+Prints one JSON object: noisy poses per second of training (forward, backward, optimiser step) in
+batches of so many ligand atoms, seconds for 40 poses of ligands with about 30 heavy atoms, target
+encoding included, the operations that one step of the sampler starts on the device (on a GPU they
+are what it waits for), and seconds for the encoding alone by each target encoder (random weights,
+default options); medians over complexes after one warm-up each.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from molgen.datasets.store import Store
 from molgen.diffusion.model import SidegenModel, load_sidegen
 from molgen.diffusion.network import Sidegen, SidegenConfig
-from molgen.diffusion.sampling import SamplingConfig, sample
+from molgen.diffusion.sampling import Denoiser, SamplingConfig, sample
 from molgen.encoders.registry import TARGET_ENCODERS
 from molgen.training.pose_data import PoseBatch, PoseData, PoseSampling
 from molgen.training.poses import PoseLossModule, PoseTraining
@@ -36,6 +38,7 @@ def main() -> None:
     parser.add_argument("--poses", type=int, default=40)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batches", type=int, default=12)
+    parser.add_argument("--atoms", type=int, default=PoseSampling().atoms, help="of a batch")
     options = parser.parse_args()
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(0)
@@ -51,6 +54,7 @@ def main() -> None:
                 "threads": torch.get_num_threads(),
                 "training_poses_per_second": training(model, data, options),
                 "sampling_seconds": sampling(model, data, options),
+                "operations_of_a_step": operations(model, data, options.device),
                 "encoding_seconds": {
                     name: encoding(name, data, options) for name in sorted(TARGET_ENCODERS)
                 },
@@ -64,7 +68,7 @@ def main() -> None:
 
 def training(model: SidegenModel, data: PoseData, options: argparse.Namespace) -> float:
     """Return noisy poses per second, median over batches."""
-    settings = PoseTraining()
+    settings = PoseTraining(sampling=PoseSampling(atoms=options.atoms))
     module = PoseLossModule(model, settings.loss, settings.sampling.poses).to(options.device)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4)
     plan = data.plan(data.positions(data.ids, settings.sampling), settings.sampling, 0)
@@ -99,6 +103,37 @@ def sampling(model: SidegenModel, data: PoseData, options: argparse.Namespace) -
         )  # fmt: skip
 
     return round(timed(draw, data, options.device), 3)
+
+
+class Operations(TorchDispatchMode):
+    """Counts what is computed on a device; views cost nothing."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.device, self.count = torch.device(device).type, 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        first = found[0] if isinstance(found, tuple | list) else found
+        if isinstance(first, torch.Tensor) and first.device.type == self.device:
+            self.count += not function.is_view
+        return found
+
+
+@torch.no_grad()
+def operations(model: SidegenModel, data: PoseData, device: str) -> dict[str, int]:
+    """Return how many operations one estimate and one move of the poses take on the device."""
+    model.eval()
+    batch = data.batch([0], "rigid-torsion", 0, PoseSampling()).to(device)
+    target = model.network.encode(batch.target)
+    walk = Denoiser(model, batch.ligand, target, SamplingConfig())
+    generator = torch.Generator().manual_seed(0)
+    poses = walk.start(batch.coords[:, None].expand(-1, 2, -1, -1), generator)
+    with Operations(device) as estimate:
+        clean = walk.estimate(poses, 5)
+    with Operations(device) as move:
+        walk.advance(poses, clean, 5, generator)
+    return {"estimate": estimate.count, "move": move.count}
 
 
 @torch.no_grad()
