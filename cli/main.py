@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -45,9 +46,11 @@ COMMANDS = {
         "molgen.cli.decoys:command", "Make models with known errors from native structures."
     ),
     "label": Entry(
-        "molgen.cli.label:command", "Compute labels to train on: poses, contacts, quality."
+        "molgen.cli.label:command", "Compute labels to train on: poses, energies, quality."
     ),
-    "train": Entry("molgen.cli.train:command", "Train a model: contact potential, quality."),
+    "train": Entry(
+        "molgen.cli.train:command", "Train a model: poses, confidence, energies, quality."
+    ),
 }
 
 
@@ -155,7 +158,23 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the console script `molgen` starts here."""
+    _share_cores()
     cli()
+
+
+def _share_cores() -> None:
+    """Set what the libraries read about threads when they are loaded, where the user has not.
+
+    Threads of GNU OpenMP spin while they wait for each other. On a machine that is busy with other
+    work the one waited for does not run, and everything takes up to ten times as long.
+    """
+    environment = os.environ
+    if "OMP_WAIT_POLICY" not in environment:
+        environment.setdefault("GOMP_SPINCOUNT", "1000")
+    threads = environment.get("OMP_NUM_THREADS", "")
+    if threads.isdigit() and int(threads) > 0:
+        # else numba takes all cores, and makes torch do the same
+        environment.setdefault("NUMBA_NUM_THREADS", threads)
 
 
 if __name__ == "__main__":

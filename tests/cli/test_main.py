@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 import molgen
 from molgen.cli import options
-from molgen.cli.main import COMMANDS, CommandTable, Entry, cli
+from molgen.cli.main import COMMANDS, CommandTable, Entry, cli, main
 from molgen.errors import InputError, MolgenWarning, OutputError
 
 
@@ -180,3 +181,22 @@ def test_progress_is_for_terminals_only(monkeypatch):
     assert not options.Run(as_json=True).progress
     monkeypatch.setattr("os.isatty", lambda fd: False)
     assert not options.Run().progress
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ["1000", None]),
+        ({"OMP_NUM_THREADS": "3"}, ["1000", "3"]),
+        ({"OMP_NUM_THREADS": "3", "NUMBA_NUM_THREADS": "2"}, ["1000", "2"]),
+        ({"OMP_NUM_THREADS": "2,1", "GOMP_SPINCOUNT": "7"}, ["7", None]),
+        ({"OMP_WAIT_POLICY": "active"}, [None, None]),
+    ],
+)
+def test_threads_do_not_spin_and_follow_what_the_user_set(given, expected, monkeypatch):
+    monkeypatch.setattr(os, "environ", dict(given))
+    monkeypatch.setattr(sys, "argv", ["molgen", "--version"])
+    with pytest.raises(SystemExit):
+        main()
+    names = ("GOMP_SPINCOUNT", "NUMBA_NUM_THREADS")
+    assert [os.environ.get(name) for name in names] == expected
