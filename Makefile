@@ -27,6 +27,8 @@ demo: $(RUNTIME)
 	@echo
 	@echo "Report: $(CURDIR)/$(DEMO)/report.html"
 
+# Tests run side by side already.
+test: export OMP_NUM_THREADS ?= 1
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import multiprocessing
-import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from typing import Any
 import molgen
 from molgen.api.output_folder import check_folder
 from molgen.config import limited, to_dict
+from molgen.datasets.workers import spawn_pool, usable_cpus
 from molgen.errors import ConfigError, InputError, MolgenError, OutputError, suggest
 from molgen.io import atomic_write, read_structure
 from molgen.io.pdb_writer import write_pdb
@@ -123,7 +122,7 @@ def make_decoys(
     start = time.perf_counter()
     _open(folder, config, command, resume=resume, force=force)
     tasks = [_Task(name, path, folder / name, config) for name, path in files.items()]
-    workers = min(jobs or os.cpu_count() or 1, max(1, len(tasks)))
+    workers = min(jobs or usable_cpus(), max(1, len(tasks)))
     rows: dict[str, list[dict[str, Any]]] = {}
     with tqdm(total=len(tasks), unit="native", disable=not progress) as bar:
         for name, found in _run(tasks, donors, workers):
@@ -225,10 +224,7 @@ def _run(
             yield task.name, done
     if not left:
         return
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, "1")  # children inherit it: one process, one core
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (list(donors),)) as pool:
+    with spawn_pool(workers, _start_worker, (list(donors),)) as pool:
         futures = {pool.submit(_one_native, task): task for task in left}
         for future in as_completed(futures):
             yield futures[future].name, future.result()

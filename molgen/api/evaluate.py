@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from rdkit.Chem import rdMolDescriptors
 from scipy.spatial import cKDTree
 
 from molgen.api.pose_folders import PoseEntry, Reference, find_poses, find_references
+from molgen.datasets.workers import spawn_pool, usable_cpus
 from molgen.errors import InputError, LigandError, MolgenError
 from molgen.io import read_ligand, read_structure
 from molgen.io.rdkit_log import quiet_rdkit
@@ -140,7 +139,7 @@ def evaluate(
     tasks, extra = _pair(find_poses(poses), find_references(reference, protein), poses)
     if attempted_only:
         tasks = [task for task in tasks if task.entry.reason != NOT_ATTEMPTED]
-    results = _run(tasks, check_all, jobs or os.cpu_count() or 1, progress)
+    results = _run(tasks, check_all, jobs or usable_cpus(), progress)
     entries = tuple(sorted(results, key=lambda result: result.name))
     summary = summarise([entry.outcome() for entry in entries])
     return Evaluation(label or poses.resolve().name, entries, summary, tuple(extra))
@@ -228,9 +227,7 @@ def _run(
             results.append(evaluate_entry(task, check_all, threads=0))
             report(len(results), len(tasks))
         return results
-    # fresh processes: forking after RDKit or numpy started threads can hang
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
+    with spawn_pool(min(jobs, len(tasks))) as pool:
         waiting = {pool.submit(evaluate_entry, task, check_all): task for task in tasks}
         for future in as_completed(waiting):
             entry = waiting[future].entry

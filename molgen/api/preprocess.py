@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from molgen.datasets.builder import SPLITS, BuildOptions, build_store
 from molgen.datasets.pdbbind import find_entries
 from molgen.datasets.shard import Row
 from molgen.datasets.splits import SplitOptions, split_ids
+from molgen.datasets.workers import usable_cpus
 from molgen.errors import ConfigError, InputError
 from molgen.io import atomic_write
 
@@ -89,7 +89,7 @@ def preprocess(
             entries,
             out,
             options,
-            workers=workers or _usable_cpus(),
+            workers=workers or usable_cpus(),
             resume=resume,
             force=force,
             progress=lambda count: bar.update(count) and None,
@@ -120,10 +120,3 @@ def _write_split(
         with atomic_write(target / f"{part}.txt") as temporary:
             temporary.write_text("".join(f"{entry}\n" for entry in ids), encoding="utf-8")
     return parts, target
-
-
-def _usable_cpus() -> int:
-    """Return the CPUs this process may run on, which a scheduler may have limited."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import multiprocessing.connection
-import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,6 +12,7 @@ from typing import TYPE_CHECKING
 from molgen.api.score_inputs import InputFile
 from molgen.api.score_job import ScoreJob
 from molgen.api.score_records import FileResult, ModelRecord
+from molgen.datasets.workers import spawn_pool
 
 if TYPE_CHECKING:
     from molgen.api.score_worker import ModelScorer
@@ -94,8 +91,7 @@ def _died(file: InputFile) -> FileResult:
 
 
 def _pool(job: ScoreJob, processes: int) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")  # fork is unsafe once libraries have threads
-    return ProcessPoolExecutor(processes, context, _start, (job,))
+    return spawn_pool(processes, _start, (job,))
 
 
 _JOB: list[ScoreJob] = []
@@ -105,23 +101,11 @@ _SCORER: list[ModelScorer] = []
 def _start(job: ScoreJob) -> None:
     """Prepare a process; what can fail waits for the first files, whose outcome can tell."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     _JOB[:] = [job]
-
-
-def _end_with(sentinel: int) -> None:
-    """End this process with its parent; it would wait for work for ever."""
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
 
 
 def _score(files: Chunk) -> list[FileResult]:
     if not _SCORER:
-        import torch
-
-        torch.set_num_threads(1)  # the processes are the parallelism
         _SCORER.append(_scorer(_JOB[0]))
     return _SCORER[0].score(files)
 

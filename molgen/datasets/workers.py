@@ -1,4 +1,4 @@
-"""Running tasks in worker processes that end with their parent."""
+"""Running tasks in worker processes: one thread each, and they end with their parent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from molgen.errors import StoreError
 
@@ -39,13 +39,12 @@ def run_tasks(
 
 @contextmanager
 def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Give processes that end with this one; leaving by an error drops the tasks that wait.
+    """Give the processes of `spawn_pool`; leaving by an error drops the tasks that wait.
 
     Raises:
         StoreError: a worker died.
     """
-    context = multiprocessing.get_context("spawn")  # fork is unsafe once libraries have threads
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+    with spawn_pool(workers) as pool:
         try:
             yield pool
         except BrokenProcessPool:
@@ -58,11 +57,31 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
             raise
 
 
+def spawn_pool(
+    workers: int, start: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> ProcessPoolExecutor:
+    """Return processes with one thread each, which end with this one.
+
+    Args:
+        start: is called with ``arguments`` in every process before its first task.
+    """
+    context = multiprocessing.get_context("spawn")  # fork is unsafe once libraries have threads
+    return ProcessPoolExecutor(workers, context, _begin, (start, arguments))
+
+
 def usable_cpus() -> int:
     """Return the CPUs this process may run on, which a scheduler may have limited."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    for library in ("OMP", "OPENBLAS", "NUMBA"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"  # the processes are the parallelism
+    _end_with_parent()
+    if start is not None:
+        start(*arguments)
 
 
 def _end_with_parent() -> None:
