@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from molgen.cli import options
 
+if TYPE_CHECKING:
+    from molgen.api.training_run import TrainResult
+
+
+_split = click.option(
+    "--split",
+    type=options.FILE,
+    metavar="DIR",
+    help="Folder with val.txt and test.txt to hold out. Default: a split by sequence clusters.",
+)
+_init = click.option(
+    "--init",
+    metavar="NAME|DIR",
+    help="Checkpoint of the same network to start from. Default: random weights.",
+)
+
 
 def _resumable(function: options.Function) -> options.Function:
-    """Add the options that end every resumable training: where, from what, how it is reported."""
-    for add in (options.run(), options.config, options.seed, options.device):
+    """Add the options that end every resumable training: how long, where, how it is reported."""
+    for add in (
+        options.run(),
+        options.config,
+        options.seed,
+        options.device,
+        click.option("--smoke", is_flag=True, help="Two short epochs, to see that all works."),
+        click.option("--minutes", type=click.FloatRange(0), help="Stop after so long."),
+        click.option("--epochs", type=click.IntRange(1), help="At most so many."),
+    ):
         function = add(function)
     return function
+
+
+def _report(
+    result: TrainResult, run: options.Run, examples: str, rows: Iterable[tuple[float | None, str]]
+) -> None:
+    """Print what a run made, and what it measured on what was held out: value and name."""
+    if run.as_json:
+        options.print_json(result)
+    elif not run.quiet:
+        click.echo(
+            f"{result.folder}: {result.parameters:,} parameters, trained on {result.trained_on} "
+            f"{examples}, {result.epochs} epochs, {result.steps} steps, {result.seconds:.0f} s; "
+            f"measured on {result.held_out}:"
+        )
+        for value, name in rows:
+            click.echo(f"{'–':>10}  {name}" if value is None else f"{value:10.4f}  {name}")
 
 
 @click.group()
@@ -72,19 +114,8 @@ def contacts(
 @click.option(
     "--model", metavar="NAME", help="What to train, for instance sgcn_5. Default: of the config."
 )
-@click.option(
-    "--split",
-    type=options.FILE,
-    metavar="DIR",
-    help="Folder with val.txt and test.txt to hold out. Default: a split by sequence clusters.",
-)
-@click.option(
-    "--init",
-    metavar="NAME|DIR",
-    help="Checkpoint of the same network to start from. Default: random weights.",
-)
-@click.option("--epochs", type=click.IntRange(1), help="At most so many.")
-@click.option("--smoke", is_flag=True, help="Two short epochs, to see that everything works.")
+@_split
+@_init
 @_resumable
 def quality(
     stores: tuple[Path, ...],
@@ -93,6 +124,7 @@ def quality(
     split: Path | None,
     init: str | None,
     epochs: int | None,
+    minutes: float | None,
     smoke: bool,
     device: str | None,
     seed: int | None,
@@ -106,7 +138,8 @@ def quality(
     """
     from molgen.api import train_quality as use_case
 
-    training = use_case.read_run(config, options.given(model=model, seed=seed, loop__epochs=epochs))
+    given = options.given(model=model, seed=seed, loop__epochs=epochs, loop__max_minutes=minutes)
+    training = use_case.read_run(config, given)
     result = use_case.train_quality(
         stores,
         out,
@@ -117,36 +150,16 @@ def quality(
         command=options.command_line(),
         **run.how,
     )
-    if run.as_json:
-        options.print_json(result)
-    elif not run.quiet:
-        click.echo(
-            f"{result.folder}: {result.model}, {result.parameters:,} parameters, trained on "
-            f"{result.trained_on} models of {result.targets} targets, {result.epochs} epochs, "
-            f"{result.seconds:.0f} s; measured on {result.held_out} models:"
-        )
-        for name, found in result.metrics.items():
-            if found["value"] is not None:
-                click.echo(f"{found['value']:10.4f}  {name}")
+    _report(
+        result, run, "models", ((found["value"], name) for name, found in result.metrics.items())
+    )
 
 
 @command.command()
 @click.argument("stores", metavar="STORE...", type=options.FILE, nargs=-1, required=True)
 @options.out("Folder of the checkpoint; holds the state of the run until it is finished.")
-@click.option(
-    "--split",
-    type=options.FILE,
-    metavar="DIR",
-    help="Folder with val.txt and test.txt to hold out. Default: a split by sequence clusters.",
-)
-@click.option(
-    "--init",
-    metavar="NAME|DIR",
-    help="Checkpoint of the same network to start from. Default: random weights.",
-)
-@click.option("--epochs", type=click.IntRange(1), help="At most so many.")
-@click.option("--minutes", type=click.FloatRange(0), help="Stop after so long.")
-@click.option("--smoke", is_flag=True, help="Two short epochs, to see that everything works.")
+@_split
+@_init
 @_resumable
 def sidegen(
     stores: tuple[Path, ...],
@@ -180,17 +193,7 @@ def sidegen(
         command=options.command_line(),
         **run.how,
     )
-    if run.as_json:
-        options.print_json(result)
-    elif not run.quiet:
-        click.echo(
-            f"{result.folder}: {result.parameters:,} parameters, trained on {result.trained_on} "
-            f"complexes, {result.epochs} epochs, {result.steps} steps, {result.seconds:.0f} s; "
-            f"measured on {result.held_out}:"
-        )
-        for name, value in result.metrics.items():
-            if value is not None:
-                click.echo(f"{value:10.4f}  {name}")
+    _report(result, run, "complexes", ((value, name) for name, value in result.metrics.items()))
 
 
 @command.command()
@@ -199,15 +202,7 @@ def sidegen(
 @click.option(
     "--store", type=options.FILE, required=True, metavar="DIR", help="The store that was labelled."
 )
-@click.option(
-    "--split",
-    type=options.FILE,
-    metavar="DIR",
-    help="Folder with val.txt and test.txt to hold out. Default: a split by sequence clusters.",
-)
-@click.option("--epochs", type=click.IntRange(1), help="At most so many.")
-@click.option("--minutes", type=click.FloatRange(0), help="Stop after so long.")
-@click.option("--smoke", is_flag=True, help="Two epochs, to see that everything works.")
+@_split
 @_resumable
 def energies(
     labels: Path,
@@ -244,17 +239,16 @@ def energies(
         command=options.command_line(),
         **run.how,
     )
-    if run.as_json:
-        options.print_json(result)
-    elif not run.quiet:
-        click.echo(
-            f"{result.folder}: {result.parameters:,} parameters, trained on {result.trained_on} "
-            f"ligands, {result.epochs} epochs, {result.steps} steps, {result.seconds:.0f} s; mean "
-            f"absolute errors on {result.held_out}:"
-        )
-        for arm, found in result.metrics.items():
-            for name, value in found.items():
-                click.echo(f"{value['value']:10.4f}  {name} ({arm})")
+    _report(
+        result,
+        run,
+        "ligands",
+        [
+            (value["value"], f"{name} ({arm})")
+            for arm, found in result.metrics.items()
+            for name, value in found.items()
+        ],
+    )
 
 
 @command.command()
@@ -268,15 +262,7 @@ def energies(
     help="Output of label poses; may be given several times.",
 )
 @options.out("Folder of the checkpoint.")
-@click.option(
-    "--split",
-    type=options.FILE,
-    metavar="DIR",
-    help="Folder with val.txt and test.txt to hold out. Default: by clusters of pocket chains.",
-)
-@click.option("--epochs", type=click.IntRange(1), help="At most.")
-@click.option("--minutes", type=click.FloatRange(min=0), help="Stop after this much training.")
-@click.option("--smoke", is_flag=True, help="A run of seconds, to see that everything works.")
+@_split
 @_resumable
 def confidence(
     store: Path,
@@ -312,14 +298,6 @@ def confidence(
         command=options.command_line(),
         **run.how,
     )
-    if run.as_json:
-        options.print_json(result)
-    elif not run.quiet:
-        click.echo(
-            f"{result.folder}: {result.parameters:,} parameters, trained on {result.trained_on} "
-            f"complexes, {result.epochs} epochs, {result.steps} steps, {result.seconds:.0f} s; on "
-            f"{result.held_out} held-out complexes:"
-        )
-        for name, value in result.metrics.items():
-            shown = "       –" if value["value"] is None else f"{value['value']:8.3f}"
-            click.echo(f"{shown}  {name}")
+    _report(
+        result, run, "complexes", ((found["value"], name) for name, found in result.metrics.items())
+    )

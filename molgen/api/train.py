@@ -37,7 +37,7 @@ HOLD_OUT = 0.15
 
 
 @dataclass(frozen=True)
-class TrainResult:
+class TrainContactsResult:
     """What a training run made; ``metrics`` are on the held-out complexes."""
 
     folder: Path
@@ -56,7 +56,7 @@ def train_contacts(
     command: str = "",
     force: bool = False,
     progress: bool = False,
-) -> TrainResult:
+) -> TrainContactsResult:
     """Fit the contact potential and write a checkpoint folder.
 
     The metrics come from a fit without the held-out complexes; the shipped curves are then fitted
@@ -124,7 +124,7 @@ def train_contacts(
     }
     _write_card(folder, facts)
     seconds = time.perf_counter() - start
-    return TrainResult(folder, labelled - len(test), len(test), metrics, seconds)
+    return TrainContactsResult(folder, labelled - len(test), len(test), metrics, seconds)
 
 
 def _divide(ids: Sequence[str], split: str | Path | None, seed: int) -> tuple[list[int], list[int]]:

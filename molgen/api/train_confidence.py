@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import molgen
-from molgen.api.provenance import code_commit
 from molgen.api.tables import json_ready
-from molgen.api.training_folder import (
-    check_folder,
-    device_name,
-    fit_facts,
-    fit_in,
-    open_folder,
-    split_parts,
-    write_checkpoint,
-)
+from molgen.api.training_run import TrainingRun, TrainResult, split_facts, split_parts
 from molgen.config import check, fingerprint, to_dict
 from molgen.datasets.splits import PARTS
 from molgen.datasets.store import Store
@@ -32,7 +18,6 @@ from molgen.errors import InputError
 from molgen.report.training_plot import Line
 from molgen.scoring.confidence import ConfidenceModel, save_confidence
 from molgen.scoring.confidence_network import ConfidenceNetwork
-from molgen.search.device import resolve_device
 from molgen.training.confidence import ConfidenceTask, ConfidenceTraining, rate
 from molgen.training.confidence_data import ConfidenceData
 from molgen.training.confidence_metrics import MEASURES, measured
@@ -44,22 +29,6 @@ _LINES = (
 
 
 _INTERVAL = ("value", "low", "high")
-
-
-@dataclass(frozen=True)
-class TrainConfidenceResult:
-    """What a run made; ``metrics`` are on the held-out complexes: {measure: interval}."""
-
-    folder: Path
-    parameters: int
-    trained_on: int
-    held_out: int
-    epochs: int
-    steps: int
-    best_epoch: int
-    stopped: str
-    metrics: dict[str, Any]
-    seconds: float
 
 
 def smoke(settings: ConfidenceTraining) -> ConfidenceTraining:
@@ -80,7 +49,7 @@ def train_confidence(
     resume: bool = False,
     force: bool = False,
     progress: bool = False,
-) -> TrainConfidenceResult:
+) -> TrainResult:
     """Train a model of pose confidence, calibrate it and write its checkpoint folder.
 
     Args:
@@ -106,9 +75,9 @@ def train_confidence(
     import torch
 
     settings = check(settings or ConfidenceTraining())
-    folder = Path(out)
-    check_folder(folder, resume=resume, force=force)
-    device = resolve_device(device)
+    job = TrainingRun(
+        out, device=device, command=command, resume=resume, force=force, progress=progress
+    )
     opened = Store(store)
     data = ConfidenceData(opened, [Path(one) for one in poses], settings.sampling.found)
     seed = settings.seed
@@ -122,60 +91,31 @@ def train_confidence(
     torch.manual_seed(seed)
     network = ConfidenceNetwork(settings.network)
     model = ConfidenceModel(network)
-    print_ = data.fingerprint
     ids = {part: sorted({data.ids[k] for k in places}) for part, places in parts.items()}
-    identity = json.dumps([fingerprint(settings), model.config(), print_, ids])
-    open_folder(folder, resume=resume)
+    identity = [fingerprint(settings), model.config(), data.fingerprint, ids]
     task = ConfidenceTask(network, data, parts["train"], parts["val"], settings)
-    start, commit = time.perf_counter(), code_commit()
-    fitted = fit_in(
-        folder, task, settings.loop, seed=seed, identity=identity, device=device,
-        resume=resume, progress=progress,
-    )  # fmt: skip
+    job.fit(task, settings.loop, seed=seed, identity=identity)
     model.to("cpu")
     known = rate(network, data, parts["val"], "cpu")
     model.calibrate([one.logit for one in known], [one.right for one in known])
-    held_part = "test" if parts["test"] else "val"
-    rated = rate(network, data, parts[held_part], "cpu") if parts["test"] else known
-    metrics = json_ready(measured(rated, *_line(model)))
-    domain = _domain(data, parts["train"])
-    facts: dict[str, Any] = {
-        "molgen": molgen.__version__,
-        "code": commit,
-        "command": command,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "settings": to_dict(settings),
-        "labels_sha256": print_,
-        "split_sha256": hashlib.sha256(json.dumps(ids, sort_keys=True).encode()).hexdigest(),
-        "split": f"lists in {Path(split).name}" if split else f"seed {seed}",
-        "trained_on": len(ids["train"]),
-        "poses": int(sum(len(data.poses[k].rmsd) for k in parts["train"])),
-        "held_out": held_part,
-        "held_complexes": len(rated),
-        "device": device_name(device),
-        **fit_facts(fitted),
-        "metrics": metrics,
-    }
-    write_checkpoint(
-        folder,
-        partial(save_confidence, model=model),
-        fitted.history,
+    rated = rate(network, data, parts["test"], "cpu") if parts["test"] else known
+    return job.finish(
+        model,
+        save_confidence,
         _LINES,
-        facts=facts,
-        domain=domain,
-        card=_card(facts, domain),
-    )
-    return TrainConfidenceResult(
-        folder=folder,
-        parameters=facts["parameters"],
-        trained_on=facts["trained_on"],
-        held_out=facts["held_complexes"],
-        epochs=len(fitted.history),
-        steps=fitted.steps,
-        best_epoch=fitted.best_epoch,
-        stopped=fitted.stopped,
-        metrics=metrics,
-        seconds=time.perf_counter() - start,
+        trained_on=len(ids["train"]),
+        held_out=len(rated),
+        metrics=json_ready(measured(rated, *_line(model))),
+        facts={
+            "settings": to_dict(settings),
+            "labels_sha256": data.fingerprint,
+            **split_facts(ids, split, seed),
+            "trained_on": len(ids["train"]),
+            "poses": int(sum(len(data.poses[k].rmsd) for k in parts["train"])),
+            "held_complexes": len(rated),
+        },
+        domain=_domain(data, parts["train"]),
+        card=_card,
     )
 
 
@@ -189,15 +129,13 @@ def _domain(data: ConfidenceData, train: Sequence[int]) -> dict[str, Any]:
     return {"ligand_atoms": [min(sizes), max(sizes)], "elements": elements.tolist()}
 
 
-def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
+def _card(facts: Mapping[str, Any], domain: Mapping[str, Any]) -> str:
     return _CARD.format(
-        **facts
-        | {
-            "settings": json.dumps(facts["settings"], sort_keys=True),
+        **{
+            **facts,
             "rows": metric_rows(facts["metrics"]),
             "smallest": domain["ligand_atoms"][0],
             "largest": domain["ligand_atoms"][1],
-            "best": facts["best_epoch"] + 1,
         }
     )
 
@@ -223,7 +161,7 @@ pose, and its expected RMSD; {parameters:,} parameters. How it works: `docs/rank
   validation part chose the epoch and the calibration.
 * Code: molgen {molgen}, commit {code}.
 * Command: `{command}`
-* Settings: `{settings}`
+* Settings: `{settings_text}`
 * Training: {device}, {epochs} epochs, {steps} steps, {training_seconds} s; kept: epoch {best};
   ended by the limit of {stopped}.
 

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import molgen
-from molgen.api.provenance import code_commit
 from molgen.api.tables import json_ready
-from molgen.api.training_folder import (
-    check_folder,
-    device_name,
-    fit_facts,
-    fit_in,
-    open_folder,
-    write_checkpoint,
-)
+from molgen.api.training_run import TrainingRun, TrainResult, split_facts
 from molgen.config import check, fingerprint, to_dict
 from molgen.datasets.energy_labels import EnergyLabels
 from molgen.datasets.quality_splits import read_split
@@ -32,7 +21,6 @@ from molgen.datasets.store import Store
 from molgen.energy.property_model import PropertyModel, save_properties
 from molgen.errors import InputError
 from molgen.report.training_plot import Line
-from molgen.search.device import resolve_device
 from molgen.training.energies import EnergyTask, EnergyTraining, predict
 from molgen.training.energy_data import EnergyData
 from molgen.training.energy_metrics import baselines, errors, interval
@@ -42,22 +30,6 @@ _LINES = (
     Line("val_conformer_0", "conformer energy, kcal/mol"),
     Line("val_gap_0", "gap, kcal/mol"),
 )
-
-
-@dataclass(frozen=True)
-class TrainEnergiesResult:
-    """What a run made; ``metrics`` are on the held-out ligands: {arm: {measure: interval}}."""
-
-    folder: Path
-    parameters: int
-    trained_on: int
-    held_out: int
-    epochs: int
-    steps: int
-    best_epoch: int
-    stopped: str
-    metrics: dict[str, Any]
-    seconds: float
 
 
 def smoke(settings: EnergyTraining) -> EnergyTraining:
@@ -78,7 +50,7 @@ def train_energies(
     resume: bool = False,
     force: bool = False,
     progress: bool = False,
-) -> TrainEnergiesResult:
+) -> TrainResult:
     """Train a model of SCF energy, orbital gap and charges and write its checkpoint folder.
 
     Ligands of the training part that are held out under another id are not trained on.
@@ -106,9 +78,9 @@ def train_energies(
     import torch
 
     settings = check(settings or EnergyTraining())
-    folder = Path(out)
-    check_folder(folder, resume=resume, force=force)
-    device = resolve_device(device)
+    job = TrainingRun(
+        out, device=device, command=command, resume=resume, force=force, progress=progress
+    )
     opened, found = Store(store), EnergyLabels(labels)
     data = EnergyData(found, opened)
     parts = _parts(data, list(opened.rows.values()), split, settings.seed)
@@ -121,55 +93,29 @@ def train_energies(
     model = PropertyModel(settings.network)
     print_ = hashlib.sha256(json.dumps(found.manifest["shards"], sort_keys=True).encode())
     named = {part: [data.ids[k] for k in places] for part, places in parts.items()}
-    identity = json.dumps([fingerprint(settings), model.config(), print_.hexdigest(), named])
-    open_folder(folder, resume=resume)
+    identity = [fingerprint(settings), model.config(), print_.hexdigest(), named]
     task = EnergyTask(model, data, parts["train"], parts["val"], settings)
-    start, commit = time.perf_counter(), code_commit()
-    fitted = fit_in(
-        folder, task, settings.loop, seed=settings.seed, identity=identity, device=device,
-        resume=resume, progress=progress,
-    )  # fmt: skip
-    held_part = "test" if parts["test"] else "val"
-    metrics = json_ready(_measure(model, data, parts["train"], parts[held_part], settings))
-    domain = _domain(data, parts["train"])
-    facts: dict[str, Any] = {
-        "molgen": molgen.__version__,
-        "code": commit,
-        "command": command,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "settings": to_dict(settings),
-        "labelling": found.manifest["settings"],
-        "labels_sha256": print_.hexdigest(),
-        "split_sha256": hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest(),
-        "split": f"lists in {Path(split).name}" if split else f"seed {settings.seed}",
-        "trained_on": len(parts["train"]),
-        "conformers": sum(len(data.labels[k].energies) for k in parts["train"]),
-        "held_out": held_part,
-        "held_ligands": len(parts[held_part]),
-        "device": device_name(device),
-        **fit_facts(fitted),
-        "metrics": metrics,
-    }
-    write_checkpoint(
-        folder,
-        partial(save_properties, model=model),
-        fitted.history,
+    job.fit(task, settings.loop, seed=settings.seed, identity=identity)
+    of_split = split_facts(named, split, settings.seed)
+    held = parts[of_split["held_out"]]
+    return job.finish(
+        model,
+        save_properties,
         _LINES,
-        facts=facts,
-        domain=domain,
-        card=_card(facts, domain),
-    )
-    return TrainEnergiesResult(
-        folder=folder,
-        parameters=facts["parameters"],
-        trained_on=facts["trained_on"],
-        held_out=facts["held_ligands"],
-        epochs=len(fitted.history),
-        steps=fitted.steps,
-        best_epoch=fitted.best_epoch,
-        stopped=fitted.stopped,
-        metrics=metrics,
-        seconds=time.perf_counter() - start,
+        trained_on=len(parts["train"]),
+        held_out=len(held),
+        metrics=json_ready(_measure(model, data, parts["train"], held, settings)),
+        facts={
+            "settings": to_dict(settings),
+            "labelling": found.manifest["settings"],
+            "labels_sha256": print_.hexdigest(),
+            **of_split,
+            "trained_on": len(parts["train"]),
+            "conformers": sum(len(data.labels[k].energies) for k in parts["train"]),
+            "held_ligands": len(held),
+        },
+        domain=_domain(data, parts["train"]),
+        card=_card,
     )
 
 
@@ -233,7 +179,7 @@ MEASURES = {
 """What the card says: measure to its title and a factor on its value."""
 
 
-def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
+def _card(facts: Mapping[str, Any], domain: Mapping[str, Any]) -> str:
     arms: Mapping[str, Any] = facts["metrics"]
     rows = [
         f"| {title} | "
@@ -242,9 +188,8 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
         for name, (title, factor) in MEASURES.items()
     ]
     return _CARD.format(
-        **facts
-        | {
-            "settings": json.dumps(facts["settings"], sort_keys=True),
+        **{
+            **facts,
             "labelling": json.dumps(facts["labelling"], sort_keys=True),
             "head": "| | " + " | ".join(arms) + " |",
             "line": "|---" * (len(arms) + 1) + "|",
@@ -252,7 +197,6 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
             "smallest": domain["ligand_atoms"][0],
             "largest": domain["ligand_atoms"][1],
             "elements": ", ".join(map(str, domain["elements"])),
-            "best": facts["best_epoch"] + 1,
         }
     )
 
@@ -277,7 +221,7 @@ ligand's pose; {parameters:,} parameters. What the terms mean and are good for: 
   are not trained on. SHA-256 of the lists: `{split_sha256}`.
 * Code: molgen {molgen}, commit {code}.
 * Command: `{command}`
-* Settings: `{settings}`
+* Settings: `{settings_text}`
 * Training: {device}, {epochs} epochs, {steps} steps, {training_seconds} s; kept: epoch {best};
   ended by the limit of {stopped}.
 

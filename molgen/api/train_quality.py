@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import molgen
-from molgen.api.provenance import code_commit
 from molgen.api.tables import json_ready
-from molgen.api.training_folder import (
-    check_folder,
-    fit_facts,
-    fit_in,
-    open_folder,
-    start_from,
-    write_checkpoint,
-)
+from molgen.api.training_run import TrainingRun, TrainResult, split_facts, start_from
 from molgen.config import build, check, fingerprint, merge, read_yaml, to_dict
 from molgen.datasets.quality import QualityStore
 from molgen.errors import ConfigError
 from molgen.report.training_plot import Line
 from molgen.scoring.quality_model import build_quality, load_quality, save_quality
-from molgen.search.device import resolve_device
 from molgen.training.quality import QualityTask, QualityTraining, Validation, predict
 from molgen.training.quality_data import QualityData
 from molgen.training.quality_metrics import bootstrap_intervals
@@ -54,23 +41,6 @@ class QualityRun:
     training: QualityTraining = QualityTraining()
     encoder: Mapping[str, Any] | None = None
     head: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class TrainQualityResult:
-    """What a run made; ``metrics`` are on the held-out targets."""
-
-    folder: Path
-    model: str
-    parameters: int
-    trained_on: int
-    targets: int
-    held_out: int
-    epochs: int
-    best_epoch: int
-    stopped: str
-    metrics: dict[str, Any]
-    seconds: float
 
 
 def read_run(path: str | Path | None, overrides: Mapping[str, Any]) -> QualityRun:
@@ -113,7 +83,7 @@ def train_quality(
     resume: bool = False,
     force: bool = False,
     progress: bool = False,
-) -> TrainQualityResult:
+) -> TrainResult:
     """Train a quality model and write its checkpoint folder.
 
     Args:
@@ -141,77 +111,50 @@ def train_quality(
 
     run = run or QualityRun()
     training = check(run.training)
-    folder = Path(out)
-    check_folder(folder, resume=resume, force=force)
-    device = resolve_device(device)
+    job = TrainingRun(
+        out, device=device, command=command, resume=resume, force=force, progress=progress
+    )
     data = QualityData([QualityStore(store) for store in stores])
     parts = data.split(str(split) if split else None, training.split_seed, training.fractions)
     torch.manual_seed(training.seed)
     model = build_quality(training.model, encoder=run.encoder, head=run.head)
-    started_from = start_from(model, load_quality(init), init) if init else ""
+    weights, origin = start_from(model, load_quality, init)
     prints = hashlib.sha256("".join(store.fingerprint for store in data.stores).encode())
-    identity = json.dumps(
-        [fingerprint(training), model.config(), prints.hexdigest(), parts, started_from]
-    )
-    open_folder(folder, resume=resume)
+    identity = [fingerprint(training), model.config(), prints.hexdigest(), parts, weights]
     model.prepare(data.natives(parts["train"]))
     task = QualityTask(model, data, parts["train"], parts["val"], training)
-    start, commit = time.perf_counter(), code_commit()
-    fitted = fit_in(
-        folder, task, training.loop, seed=training.seed, identity=identity, device=device,
-        resume=resume, progress=progress,
-    )  # fmt: skip
-    held_part = "test" if parts["test"] else "val"
-    held = data.of_targets(parts[held_part])
+    job.fit(task, training.loop, seed=training.seed, identity=identity)
+    of_split = split_facts(parts, split, training.split_seed)
+    held_targets = parts[of_split["held_out"]]
+    held = data.of_targets(held_targets)
     found = predict(model, data, held, "cpu", training.sampling.max_nodes)
-    metrics = held_out_metrics(found, data)
     train_positions = data.of_targets(parts["train"])
-    facts: dict[str, Any] = {
-        "molgen": molgen.__version__,
-        "code": commit,
-        "command": command,
-        "model": model.name,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "settings": to_dict(training) | {"encoder": run.encoder or {}, "head": run.head or {}},
-        "data_sha256": prints.hexdigest(),
-        "stores": [
-            {"name": s.folder.name, "sha256": s.fingerprint, "models": len(s)} for s in data.stores
-        ],
-        "split_sha256": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
-        "init": f"weights {started_from[:12]} of {Path(init).name}" if init else "random weights",
-        "split": f"lists in {Path(split).name}" if split else f"seed {training.split_seed}",
-        "train_targets": len(parts["train"]),
-        "train_models": len(train_positions),
-        "kinds": _counts(data.kinds[train_positions]),
-        "held_out": held_part,
-        "held_targets": len(parts[held_part]),
-        "held_models": len(held),
-        **fit_facts(fitted),
-        "metrics": metrics,
-        "by_kind": json_ready(found.by_kind(data.kinds)),
-    }
-    domain = _domain(data, train_positions)
-    write_checkpoint(
-        folder,
-        partial(save_quality, model=model),
-        fitted.history,
+    return job.finish(
+        model,
+        save_quality,
         _LINES,
-        facts=facts,
-        domain=domain,
-        card=_card(facts, domain),
-    )
-    return TrainQualityResult(
-        folder=folder,
-        model=model.name,
-        parameters=facts["parameters"],
         trained_on=len(train_positions),
-        targets=len(parts["train"]),
         held_out=len(held),
-        epochs=len(fitted.history),
-        best_epoch=fitted.best_epoch,
-        stopped=fitted.stopped,
-        metrics=metrics,
-        seconds=time.perf_counter() - start,
+        metrics=held_out_metrics(found, data),
+        facts={
+            "model": model.name,
+            "settings": to_dict(training) | {"encoder": run.encoder or {}, "head": run.head or {}},
+            "data_sha256": prints.hexdigest(),
+            "stores": [
+                {"name": s.folder.name, "sha256": s.fingerprint, "models": len(s)}
+                for s in data.stores
+            ],
+            **of_split,
+            "init": origin,
+            "train_targets": len(parts["train"]),
+            "train_models": len(train_positions),
+            "kinds": _counts(data.kinds[train_positions]),
+            "held_targets": len(held_targets),
+            "held_models": len(held),
+            "by_kind": json_ready(found.by_kind(data.kinds)),
+        },
+        domain=_domain(data, train_positions),
+        card=_card,
     )
 
 
@@ -263,7 +206,7 @@ _MEASURES = {
 }
 
 
-def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
+def _card(facts: Mapping[str, Any], domain: Mapping[str, Any]) -> str:
     rows = []
     for name, title in _MEASURES.items():
         found = facts["metrics"][name]
@@ -271,9 +214,8 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
         interval = "–" if found["low"] is None else f"{found['low']:.3f} to {found['high']:.3f}"
         rows.append(f"| {title} | {value} | {interval} |")
     return _CARD.format(
-        **facts
-        | {
-            "settings": json.dumps(facts["settings"], sort_keys=True),
+        **{
+            **facts,
             "rows": "\n".join(rows),
             "kind_rows": "\n".join(kind_row(*item) for item in facts["by_kind"].items()),
             "kinds": ", ".join(f"{count} {kind}" for kind, count in facts["kinds"].items()),
@@ -281,7 +223,6 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
             "ranked": int(facts["metrics"]["targets"]["value"] or 0),
             "smallest": domain["residues"][0],
             "largest": domain["residues"][1],
-            "best": facts["best_epoch"] + 1,
         }
     )
 
@@ -304,7 +245,7 @@ from its geometry alone; {parameters:,} parameters. What the name stands for:
 * Split by clusters of sequences ({split}), SHA-256 of the lists: `{split_sha256}`.
 * Code: molgen {molgen}, commit {code}.
 * Command: `{command}`
-* Settings: `{settings}`
+* Settings: `{settings_text}`
 * Start: {init}.
 * Training: {epochs} epochs, {steps} steps, {training_seconds} s; kept: epoch {best}; ended by the
   limit of {stopped}.

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import molgen
-from molgen.api.provenance import code_commit
 from molgen.api.tables import json_ready
-from molgen.api.training_folder import (
-    check_folder,
-    device_name,
-    fit_facts,
-    fit_in,
-    open_folder,
-    split_parts,
-    start_from,
-    write_checkpoint,
-)
+from molgen.api.training_run import TrainingRun, TrainResult, split_facts, split_parts, start_from
 from molgen.config import build, check, fingerprint, merge, read_yaml, to_dict
 from molgen.datasets.store import Store
 from molgen.diffusion.model import SidegenModel, load_sidegen, save_sidegen
 from molgen.errors import ConfigError, InputError
 from molgen.report.training_plot import Line
-from molgen.search.device import resolve_device
 from molgen.training.pose_data import PoseData
 from molgen.training.poses import PoseLossModule, PoseTask, PoseTraining, measure
 
@@ -47,22 +33,6 @@ class SidegenRun:
 
     training: PoseTraining = PoseTraining()
     encoder: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class TrainSidegenResult:
-    """What a run made; ``metrics`` are on the held-out complexes."""
-
-    folder: Path
-    parameters: int
-    trained_on: int
-    held_out: int
-    epochs: int
-    steps: int
-    best_epoch: int
-    stopped: str
-    metrics: dict[str, Any]
-    seconds: float
 
 
 def read_run(path: str | Path | None, overrides: Mapping[str, Any]) -> SidegenRun:
@@ -109,7 +79,7 @@ def train_sidegen(
     resume: bool = False,
     force: bool = False,
     progress: bool = False,
-) -> TrainSidegenResult:
+) -> TrainResult:
     """Train SIDEGEN and write its checkpoint folder.
 
     Args:
@@ -137,23 +107,20 @@ def train_sidegen(
 
     run = run or SidegenRun()
     training = check(run.training)
-    folder = Path(out)
-    check_folder(folder, resume=resume, force=force)
-    device = resolve_device(device)
+    job = TrainingRun(
+        out, device=device, command=command, resume=resume, force=force, progress=progress
+    )
     opened = [Store(store) for store in stores]
     rows = [row for store in opened for row in store.rows.values()]
     parts = split_parts(rows, split, training.seed)
     data = PoseData(opened, training.pocket)
     torch.manual_seed(training.seed)
     model = SidegenModel(training.network, run.encoder, training.schedule, training.pocket)
-    started_from = start_from(model, load_sidegen(init), init) if init else ""
+    weights, origin = start_from(model, load_sidegen, init)
     prints = hashlib.sha256(
         json.dumps([store.manifest["shards"] for store in opened], sort_keys=True).encode()
     )
-    identity = json.dumps(
-        [fingerprint(training), model.config(), prints.hexdigest(), parts, started_from]
-    )
-    open_folder(folder, resume=resume)
+    identity = [fingerprint(training), model.config(), prints.hexdigest(), parts, weights]
     task = PoseTask(model, data, parts["train"], parts["val"], training)
     if not task.train or not task.val:
         raise InputError(
@@ -161,59 +128,36 @@ def train_sidegen(
             "expected some of both"
         )
     torch.set_float32_matmul_precision("high")
-    start, commit = time.perf_counter(), code_commit()
-    fitted = fit_in(
-        folder, task, training.loop, seed=training.seed, identity=identity, device=device,
-        resume=resume, progress=progress,
-    )  # fmt: skip
-    held_part = "test" if parts["test"] else "val"
-    held = data.positions(parts[held_part], training.sampling)
+    job.fit(task, training.loop, seed=training.seed, identity=identity)
+    of_split = split_facts(parts, split, training.seed)
+    held = data.positions(parts[of_split["held_out"]], training.sampling)
     held = np.random.default_rng(1).permutation(held)[: training.validation.held].tolist()
-    module = PoseLossModule(model, training.loss, training.sampling.poses).to(device).eval()
-    metrics = json_ready(measure(module, data, held, training, device))
+    module = PoseLossModule(model, training.loss, training.sampling.poses)
+    module = module.to(job.device).eval()
+    metrics = json_ready(measure(module, data, held, training, job.device))
     model.to("cpu")
     sizes = data.sizes[task.train]
     domain = {
         "ligand_atoms": [int(sizes.min()), int(sizes.max())],
         "elements": sorted({int(e) for k in task.train for e in data.ligands[k].features[:, 0]}),
     }
-    facts: dict[str, Any] = {
-        "molgen": molgen.__version__,
-        "code": commit,
-        "command": command,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "settings": to_dict(training) | {"encoder": run.encoder or {}},
-        "data_sha256": prints.hexdigest(),
-        "split_sha256": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
-        "split": f"lists in {Path(split).name}" if split else f"seed {training.seed}",
-        "init": f"weights {started_from[:12]} of {Path(init).name}" if init else "random weights",
-        "trained_on": len(task.train),
-        "held_out": held_part,
-        "held_complexes": len(held),
-        "device": device_name(device),
-        **fit_facts(fitted),
-        "metrics": metrics,
-    }
-    write_checkpoint(
-        folder,
-        partial(save_sidegen, model=model),
-        fitted.history,
+    return job.finish(
+        model,
+        save_sidegen,
         _LINES,
-        facts=facts,
-        domain=domain,
-        card=_card(facts, domain),
-    )
-    return TrainSidegenResult(
-        folder=folder,
-        parameters=facts["parameters"],
         trained_on=len(task.train),
         held_out=len(held),
-        epochs=len(fitted.history),
-        steps=fitted.steps,
-        best_epoch=fitted.best_epoch,
-        stopped=fitted.stopped,
         metrics=metrics,
-        seconds=time.perf_counter() - start,
+        facts={
+            "settings": to_dict(training) | {"encoder": run.encoder or {}},
+            "data_sha256": prints.hexdigest(),
+            **of_split,
+            "init": origin,
+            "trained_on": len(task.train),
+            "held_complexes": len(held),
+        },
+        domain=domain,
+        card=_card,
     )
 
 
@@ -227,7 +171,7 @@ _MEASURES = {
 }
 
 
-def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
+def _card(facts: Mapping[str, Any], domain: Mapping[str, Any]) -> str:
     rows = [
         f"| {title} | "
         + " | ".join(_cell(facts["metrics"], space, name) for space in _SPACES)
@@ -235,13 +179,11 @@ def _card(facts: dict[str, Any], domain: dict[str, Any]) -> str:
         for name, title in _MEASURES.items()
     ]
     return _CARD.format(
-        **facts
-        | {
-            "settings": json.dumps(facts["settings"], sort_keys=True),
+        **{
+            **facts,
             "rows": "\n".join(rows),
             "smallest": domain["ligand_atoms"][0],
             "largest": domain["ligand_atoms"][1],
-            "best": facts["best_epoch"] + 1,
             "poses": facts["settings"]["validation"]["poses"],
             "denoising": facts["settings"]["validation"]["steps"],
         }
@@ -266,7 +208,7 @@ it works: `docs/sidegen.md`.
 * Split by clusters of the pocket chains ({split}), SHA-256 of the lists: `{split_sha256}`.
 * Code: molgen {molgen}, commit {code}.
 * Command: `{command}`
-* Settings: `{settings}`
+* Settings: `{settings_text}`
 * Start: {init}.
 * Training: {device}, {epochs} epochs, {steps} steps, {training_seconds} s; kept: epoch {best};
   ended by the limit of {stopped}.

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from molgen.api.processes import first_process
-from molgen.api.provenance import sha256_of
-from molgen.checkpoints import checkpoint_folder
-from molgen.datasets.quality_splits import read_split
-from molgen.datasets.splits import SplitOptions, split_ids
-from molgen.errors import ConfigError, InputError, OutputError
+from molgen.errors import InputError, OutputError
 from molgen.io import atomic_write
 from molgen.report.training_plot import Line, training_curves
-from molgen.training.loop import FitResult, LoopConfig, Report, fit
-from molgen.training.task import Task
 
 STATE = "training.safetensors"
 """State of an unfinished run, in the checkpoint folder; gone when it is finished."""
@@ -61,109 +53,6 @@ def open_folder(folder: Path, *, resume: bool) -> None:
                 (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be used for the checkpoint ({error})") from None
-
-
-def fit_in(
-    folder: Path,
-    task: Task,
-    config: LoopConfig,
-    *,
-    seed: int,
-    identity: str,
-    device: str,
-    resume: bool,
-    progress: bool,
-) -> FitResult:
-    """Train ``task`` with the state of the run in ``folder``, and a bar where ``progress`` is set.
-
-    Args:
-        identity: text of all that a resumed run must have in common with the earlier one.
-
-    Raises:
-        StoreError: the state in the folder belongs to another run.
-    """
-    with ExitStack() as stack:
-        return fit(
-            task,
-            config,
-            folder / STATE,
-            seed=seed,
-            fingerprint=hashlib.sha256(identity.encode()).hexdigest(),
-            device=device,
-            resume=resume,
-            report=progress_bar(stack, config.epochs) if progress else None,
-        )
-
-
-def fit_facts(fitted: FitResult) -> dict[str, Any]:
-    """Return what metrics.json says of the run itself."""
-    return {
-        "epochs": len(fitted.history),
-        "best_epoch": fitted.best_epoch,
-        "stopped": fitted.stopped,
-        "steps": fitted.steps,
-        "training_seconds": round(fitted.seconds),
-    }
-
-
-def start_from(model: Any, other: Any, checkpoint: str) -> str:
-    """Load the weights of ``other``, which is of ``checkpoint``, into ``model``.
-
-    Args:
-        model: with ``config()`` and a state dict, as all models that a checkpoint holds.
-
-    Returns:
-        SHA-256 of the checkpoint's weights.
-
-    Raises:
-        ConfigError: a network with other options.
-    """
-    if other.config() != model.config():
-        raise ConfigError(f"init {checkpoint}: a network with other options than the one to train")
-    model.load_state_dict(other.state_dict())
-    return sha256_of(checkpoint_folder(checkpoint) / "model.safetensors")
-
-
-def split_parts(
-    rows: list[dict[str, str]], split: str | Path | None, seed: int
-) -> dict[str, list[str]]:
-    """Return {part: ids} of a store's rows; ids on no list of the folder ``split`` train.
-
-    Without a folder the split is made by clusters of the pocket chains.
-    """
-    if split is None:
-        return split_ids(rows, SplitOptions("sequence", seed))
-    parts = read_split(split)
-    held = {*parts["val"], *parts["test"]}
-    return parts | {"train": sorted(row["id"] for row in rows if row["id"] not in held)}
-
-
-def device_name(device: str) -> str:
-    """Return what a model card calls a device."""
-    if device == "cpu":
-        return "CPU"
-    import torch
-
-    return str(torch.cuda.get_device_name(device))
-
-
-def progress_bar(stack: ExitStack, epochs: int) -> Report:
-    """Return a reporter that draws a bar on stderr until ``stack`` closes."""
-    from tqdm import tqdm
-
-    bar = stack.enter_context(tqdm(total=1, unit="batch", dynamic_ncols=True))
-    shown: dict[str, str] = {}
-
-    def report(stage: str, done: int, total: int, numbers: dict[str, float]) -> None:
-        if stage == "batch":
-            bar.total, bar.n = total, done
-            bar.set_postfix({"loss": f"{numbers['loss']:.4f}", **shown}, refresh=False)
-            bar.refresh()
-        else:
-            shown["val"] = f"{numbers['monitor']:.4f}"
-            bar.set_description(f"epoch {done}/{epochs}")
-
-    return report
 
 
 def write_checkpoint(

@@ -142,8 +142,9 @@ def test_several_stores_and_given_lists(store, tmp_path):
         split=tmp_path / "lists",
         device="cpu",
     )
-    assert (result.targets, result.held_out, result.trained_on) == (4, 12, 4 * 6 + 2 * 5)
-    assert result.epochs == 2 and result.model == "message_passing"
+    assert (result.held_out, result.trained_on, result.epochs) == (12, 4 * 6 + 2 * 5, 2)
+    facts = json.loads((tmp_path / "out/metrics.json").read_text("utf-8"))
+    assert (facts["train_targets"], facts["model"]) == (4, "message_passing")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,249 @@
+"""One run of training: what all of them do before, while and after a model is fitted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import molgen
+from molgen.api.provenance import code_commit, sha256_of
+from molgen.api.training_folder import STATE, check_folder, open_folder, write_checkpoint
+from molgen.checkpoints import checkpoint_folder
+from molgen.datasets.quality_splits import read_split
+from molgen.datasets.splits import SplitOptions, split_ids
+from molgen.errors import ConfigError
+from molgen.report.training_plot import Line
+from molgen.search.device import resolve_device
+from molgen.training.loop import FitResult, LoopConfig, Report, fit
+from molgen.training.task import Task
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run made.
+
+    Attributes:
+        folder: of the checkpoint.
+        parameters: of the model.
+        trained_on, held_out: how many examples.
+        epochs, steps, best_epoch, stopped: as in `molgen.training.loop.FitResult`.
+        metrics: on what was held out.
+        seconds: of training and measuring.
+    """
+
+    folder: Path
+    parameters: int
+    trained_on: int
+    held_out: int
+    epochs: int
+    steps: int
+    best_epoch: int
+    stopped: str
+    metrics: dict[str, Any]
+    seconds: float
+
+
+class TrainingRun:
+    """A run that fits a model and writes its checkpoint.
+
+    Args:
+        out: folder of the checkpoint; while training it holds the state of the run.
+        device: "auto", "cpu" or "cuda[:N]".
+        command: the command line, for the model card.
+        resume: go on where an earlier run with the same settings and data was stopped.
+        force: remove what an earlier run left in ``out``.
+        progress: show a bar on stderr.
+
+    Raises:
+        OutputError: ``out`` is not empty and neither ``resume`` nor ``force`` is set.
+        DeviceError: no such device.
+    """
+
+    def __init__(
+        self,
+        out: str | Path,
+        *,
+        device: str,
+        command: str,
+        resume: bool,
+        force: bool,
+        progress: bool,
+    ) -> None:
+        self.folder, self.command = Path(out), command
+        check_folder(self.folder, resume=resume, force=force)
+        self.device = resolve_device(device)
+        self.resume, self.progress = resume, progress
+
+    def fit(
+        self, task: Task, config: LoopConfig, *, seed: int, identity: Sequence[Any]
+    ) -> FitResult:
+        """Train ``task`` with the state of the run in the folder.
+
+        Args:
+            identity: all that a resumed run must have in common with the earlier one.
+
+        Raises:
+            StoreError: the state in the folder belongs to another run.
+        """
+        self.start, self.commit = time.perf_counter(), code_commit()
+        open_folder(self.folder, resume=self.resume)
+        with ExitStack() as stack:
+            self.fitted = fit(
+                task,
+                config,
+                self.folder / STATE,
+                seed=seed,
+                fingerprint=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
+                device=self.device,
+                resume=self.resume,
+                report=_progress_bar(stack, config.epochs) if self.progress else None,
+            )
+        return self.fitted
+
+    def finish(
+        self,
+        model: Any,
+        save: Callable[[Path, Any], None],
+        lines: Sequence[Line],
+        *,
+        trained_on: int,
+        held_out: int,
+        metrics: dict[str, Any],
+        facts: Mapping[str, Any],
+        domain: Mapping[str, Any],
+        card: Callable[[Mapping[str, Any], Mapping[str, Any]], str],
+    ) -> TrainResult:
+        """Write the checkpoint of the fitted model and return what the run made.
+
+        Args:
+            save: writes the model into a folder.
+            lines: what the curves show beside the loss.
+            trained_on, held_out: how many examples.
+            metrics: on what was held out.
+            facts: what metrics.json says beside that and beside what all runs say.
+            domain: what was seen in training.
+            card: makes the model card of the domain and of all facts, with ``settings_text`` and
+                ``best``, the number of the epoch that was kept, for people.
+        """
+        fitted = self.fitted
+        full: dict[str, Any] = {
+            "molgen": molgen.__version__,
+            "code": self.commit,
+            "command": self.command,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            **facts,
+            "device": _device_name(self.device),
+            "epochs": len(fitted.history),
+            "best_epoch": fitted.best_epoch,
+            "stopped": fitted.stopped,
+            "steps": fitted.steps,
+            "training_seconds": round(fitted.seconds),
+            "metrics": metrics,
+        }
+        texts = {
+            "settings_text": json.dumps(full["settings"], sort_keys=True),
+            "best": fitted.best_epoch + 1,
+        }
+        write_checkpoint(
+            self.folder,
+            lambda folder: save(folder, model),
+            fitted.history,
+            lines,
+            facts=full,
+            domain=domain,
+            card=card(full | texts, domain),
+        )
+        return TrainResult(
+            folder=self.folder,
+            parameters=full["parameters"],
+            trained_on=trained_on,
+            held_out=held_out,
+            epochs=len(fitted.history),
+            steps=fitted.steps,
+            best_epoch=fitted.best_epoch,
+            stopped=fitted.stopped,
+            metrics=metrics,
+            seconds=time.perf_counter() - self.start,
+        )
+
+
+def split_parts(
+    rows: list[dict[str, str]], split: str | Path | None, seed: int
+) -> dict[str, list[str]]:
+    """Return {part: ids} of a store's rows; ids on no list of the folder ``split`` train.
+
+    Without a folder the split is made by clusters of the pocket chains.
+    """
+    if split is None:
+        return split_ids(rows, SplitOptions("sequence", seed))
+    parts = read_split(split)
+    held = {*parts["val"], *parts["test"]}
+    return parts | {"train": sorted(row["id"] for row in rows if row["id"] not in held)}
+
+
+def split_facts(
+    parts: Mapping[str, Sequence[str]], split: str | Path | None, seed: int
+) -> dict[str, str]:
+    """Return what metrics.json says of a split, ``split`` being the folder of its lists if any."""
+    return {
+        "split_sha256": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
+        "split": f"lists in {Path(split).name}" if split else f"seed {seed}",
+        "held_out": "test" if parts["test"] else "val",
+    }
+
+
+def start_from(model: Any, load: Callable[[str], Any], init: str | None) -> tuple[str, str]:
+    """Load the weights of the checkpoint ``init``, if any, into ``model``.
+
+    Args:
+        model: with ``config()`` and a state dict, as all models that a checkpoint holds.
+        load: returns the model of a checkpoint.
+
+    Returns:
+        SHA-256 of the checkpoint's weights ("" without one), and what a model card calls them.
+
+    Raises:
+        ConfigError: a network with other options.
+    """
+    if init is None:
+        return "", "random weights"
+    other = load(init)
+    if other.config() != model.config():
+        raise ConfigError(f"init {init}: a network with other options than the one to train")
+    model.load_state_dict(other.state_dict())
+    weights = sha256_of(checkpoint_folder(init) / "model.safetensors")
+    return weights, f"weights {weights[:12]} of {Path(init).name}"
+
+
+def _device_name(device: str) -> str:
+    """Return what a model card calls a device."""
+    if device == "cpu":
+        return "CPU"
+    import torch
+
+    return str(torch.cuda.get_device_name(device))
+
+
+def _progress_bar(stack: ExitStack, epochs: int) -> Report:
+    """Return a reporter that draws a bar on stderr until ``stack`` closes."""
+    from tqdm import tqdm
+
+    bar = stack.enter_context(tqdm(total=1, unit="batch", dynamic_ncols=True))
+    shown: dict[str, str] = {}
+
+    def report(stage: str, done: int, total: int, numbers: dict[str, float]) -> None:
+        if stage == "batch":
+            bar.total, bar.n = total, done
+            bar.set_postfix({"loss": f"{numbers['loss']:.4f}", **shown}, refresh=False)
+            bar.refresh()
+        else:
+            shown["val"] = f"{numbers['monitor']:.4f}"
+            bar.set_description(f"epoch {done}/{epochs}")
+
+    return report
