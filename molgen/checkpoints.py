@@ -108,6 +108,21 @@ def outside_domain(name: str, elements: Sequence[int], charge: int) -> str:
     return f"outside what {path.parent.name} was trained on: {'; '.join(found)}" if found else ""
 
 
+def known_elements(name: str) -> frozenset[int] | None:
+    """Return the atomic numbers a checkpoint was trained on; None where it does not say.
+
+    Raises:
+        StoreError: no such checkpoint, or its domain.json is damaged.
+    """
+    path = checkpoint_folder(name) / "domain.json"
+    if not path.is_file():
+        return None
+    try:
+        return frozenset(json.loads(path.read_text(encoding="utf-8"))["elements"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: cannot be read ({error})") from None
+
+
 def _verified(folder: Path, file: str) -> bytes:
     try:
         lines = (folder / "SHA256SUMS").read_text().splitlines()

@@ -329,11 +329,12 @@ def _score(mol: Chem.Mol) -> float:
 def _receptor(reference: Reference, truths: Sequence[Chem.Mol]) -> Protein | Path | None:
     """Return the receptor without the reference ligand.
 
-    A ``<id>_protein.pdb`` is a prepared receptor: the checks read it as `posebusters` does.
+    A ``<id>_protein.pdb`` without it is a prepared receptor: the checks read it as `posebusters`
+    does.
     """
     path = reference.protein
-    if path is None or path.name.endswith("_protein.pdb"):
-        return path
+    if path is None:
+        return None
     structure = read_structure(path)
     known = np.concatenate([truth.GetConformer().GetPositions() for truth in truths])
     tree = cKDTree(known)
@@ -342,6 +343,8 @@ def _receptor(reference: Reference, truths: Sequence[Chem.Mol]) -> Protein | Pat
         for group in structure.groups
         if np.median(tree.query(structure.atoms.coords[group.atoms])[0]) <= _ITSELF
     )
+    if not itself and path.name.endswith("_protein.pdb"):
+        return path
     return structure.receptor(without=itself)
 
 

@@ -114,7 +114,7 @@ def to_markdown(runs: Sequence[Evaluation]) -> str:
         "",
     ]
     for run in runs:
-        failed = _short_reasons(run.summary["failed"])
+        failed = run.summary["failed"]
         if failed:
             total = sum(failed.values())
             text = "; ".join(f"{count} × {reason}" for reason, count in failed.items())
@@ -241,15 +241,6 @@ def _notes(run: Evaluation) -> dict[str, int]:
         for note in entry.notes:
             counts[note] = counts.get(note, 0) + 1
     return counts
-
-
-def _short_reasons(failed: dict[str, int]) -> dict[str, int]:
-    """Group reasons by what stands before their details."""
-    short: dict[str, int] = {}
-    for reason, count in failed.items():
-        head = reason.split(": ")[-1] if "/" in reason.split(": ")[0] else reason.split(": ")[0]
-        short[head[:100]] = short.get(head[:100], 0) + count
-    return dict(sorted(short.items(), key=lambda item: -item[1]))
 
 
 def _percent(rate: Proportion | None) -> str:

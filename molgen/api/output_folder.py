@@ -75,6 +75,10 @@ def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
         raise OutputError(f"{folder}: cannot be used for the results ({error.strerror})") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{folder}: cannot be written")
+    if resume and not _holds_run(folder):
+        ours = [name for name in OUTPUTS if (folder / name).exists()]
+        if ours:
+            raise OutputError(f"{folder}: {ours[0]} is of no earlier run, nothing to resume")
     if not (empty or resume or force):
         raise OutputError(
             f"{folder}: is not empty; --resume continues an earlier run, --force replaces it"
@@ -98,6 +102,10 @@ def open_folder(folder: Path, *, resume: bool, force: bool) -> None:
             clear(folder)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be used for the results ({error.strerror})") from None
+
+
+def _holds_run(folder: Path) -> bool:
+    return (folder / RUN).is_file() or any(map(_holds_record, [folder, *folder.iterdir()]))
 
 
 def _holds_record(path: Path) -> bool:

@@ -196,7 +196,9 @@ def ligand_from_record(
     with quiet_rdkit():
         mol = read(record, removeHs=False)
     if mol is not None and not is_pattern(mol):
-        return _finish_record(mol, name, where)
+        mol, notes = _with_hydrogens(mol, where) if mol2 else (mol, ())
+        ligand = _finish_record(mol, name, where)
+        return replace(ligand, notes=(*notes, *ligand.notes))
     reason = ""
     if mol is None:
         reason = rdkit_complaint(lambda: read(record, removeHs=False))
@@ -213,6 +215,47 @@ def ligand_from_record(
         raise LigandError(f"{where}: {reason + '; ' if reason else ''}{problem}") from None
     ligand = _finish_record(rebuilt, name, where)
     return replace(ligand, notes=(note, *ligand.notes))
+
+
+def _with_hydrogens(mol: Chem.Mol, where: str) -> tuple[Chem.Mol, tuple[str, ...]]:
+    """Return a molecule of a MOL2 record with the hydrogens that it lacks, and what was done.
+
+    RDKit takes a MOL2 at its word: where hydrogens are left out it sees radicals, and ions where no
+    hydrogen stands at all. Nothing that is docked is a radical, so these atoms get hydrogens.
+
+    Raises:
+        LigandError: there is no molecule of these atoms and bonds.
+    """
+    lacking = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetNumRadicalElectrons()]
+    if not lacking:
+        return mol, ()
+    bare = all(atom.GetAtomicNum() != 1 for atom in mol.GetAtoms())
+    whole = Chem.RWMol(mol)
+    for atom in whole.GetAtoms():
+        if not bare and atom.GetIdx() not in lacking:
+            continue
+        atom.SetNumRadicalElectrons(0)
+        atom.SetNoImplicit(False)
+        if bare and atom.GetFormalCharge() and not _stays_charged(atom):
+            if atom.GetIsAromatic():  # the anion of pyrrole: N-H has no place but this
+                atom.SetNumExplicitHs(-atom.GetFormalCharge())
+            atom.SetFormalCharge(0)
+    try:
+        with quiet_rdkit():
+            Chem.SanitizeMol(whole)
+    except (Chem.MolSanitizeException, ValueError) as problem:
+        raise LigandError(
+            f"{where}: hydrogens are missing and cannot be added ({problem})"
+        ) from None
+    state = "; protonation is a guess" if bare else ""
+    return whole.GetMol(), (f"MOL2 without {'any' if bare else 'all'} hydrogens: added{state}",)
+
+
+def _stays_charged(atom: Chem.Atom) -> bool:
+    """Tell whether no hydrogen changes a charge: four bonds of nitrogen, parts of nitro groups."""
+    if atom.GetAtomicNum() == 7 and atom.GetTotalValence() == 4:
+        return True
+    return any(n.GetFormalCharge() == -atom.GetFormalCharge() for n in atom.GetNeighbors())
 
 
 def _finish_record(mol: Chem.Mol, name: str, where: str) -> Ligand:
@@ -292,6 +335,8 @@ def _weight(mol: Chem.Mol) -> float:
 
 
 def _note_limits(mol: Chem.Mol, notes: list[str]) -> None:
+    if places := _open_stereo(mol):
+        notes.append(f"stereo not given at {', '.join(places)}: one isomer stands for all")
     if mol.GetNumAtoms() > MAX_TESTED_ATOMS:
         notes.append(
             f"{mol.GetNumAtoms()} heavy atoms: above {MAX_TESTED_ATOMS}, poses are slow to find "
@@ -300,3 +345,23 @@ def _note_limits(mol: Chem.Mol, notes: list[str]) -> None:
     rare = {atom.GetSymbol() for atom in mol.GetAtoms()} - LIGAND_ELEMENTS
     if rare:
         notes.append(f"elements rarely seen in ligands: {', '.join(sorted(rare))}")
+
+
+def _open_stereo(mol: Chem.Mol) -> list[str]:
+    """Return the atoms and double bonds whose stereo is left open, for people."""
+    places = []
+    for info in Chem.FindPotentialStereo(Chem.Mol(mol)):
+        if info.specified != Chem.StereoSpecified.Unspecified:
+            continue
+        if info.type == Chem.StereoType.Atom_Tetrahedral:
+            places.append(_atom_label(mol, info.centeredOn))
+        elif info.type == Chem.StereoType.Bond_Double:
+            bond = mol.GetBondWithIdx(info.centeredOn)
+            ends = bond.GetBeginAtom(), bond.GetEndAtom()
+            if all(end.GetDegree() > 1 for end in ends):  # imines C=NH turn over by themselves
+                places.append("=".join(_atom_label(mol, end.GetIdx()) for end in ends))
+    return places
+
+
+def _atom_label(mol: Chem.Mol, index: int) -> str:
+    return f"{mol.GetAtomWithIdx(index).GetSymbol()}{index + 1}"

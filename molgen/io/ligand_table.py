@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +68,8 @@ def read_ligand_table(path: str | Path) -> list[LigandRow]:
 
 
 def _csv_rows(text: str, path: Path) -> Iterator[LigandRow]:
-    reader = csv.reader(io.StringIO(text.replace("\0", "\ufffd"), newline=""))
-    header = [cell.strip().lower() for cell in next(reader, [])]
+    lines = text.replace("\0", "\ufffd").splitlines(keepends=True)
+    header = [cell.strip().lower() for cell in next(csv.reader(lines), [])]
     if "smiles" not in header:
         raise LigandError(
             f"{path}: no 'smiles' column; expected a header such as 'name,smiles', "
@@ -79,14 +78,10 @@ def _csv_rows(text: str, path: Path) -> Iterator[LigandRow]:
     at_smiles = header.index("smiles")
     at_name = next((header.index(name) for name in _NAME_COLUMNS if name in header), None)
     number = 0
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as problem:
+    for cells in _records(lines[1:], len(header)):
+        if isinstance(cells, str):
             number += 1
-            yield LigandRow(number, f"ligand_{number}", "", None, f"unreadable CSV row ({problem})")
+            yield LigandRow(number, f"ligand_{number}", "", None, f"unreadable CSV row ({cells})")
             continue
         if not any(cell.strip() for cell in cells):
             continue
@@ -97,6 +92,34 @@ def _csv_rows(text: str, path: Path) -> Iterator[LigandRow]:
             yield LigandRow(number, name or f"ligand_{number}", "", None, error)
             continue
         yield _smiles_row(number, name, cells[at_smiles].strip())
+
+
+def _records(lines: list[str], columns: int) -> Iterator[list[str] | str]:
+    """Yield the cells of every record, or what is wrong with it.
+
+    A record over several lines counts only with all its columns: else a quote was left open, which
+    must not take the next ligands along, and the first line stands alone.
+    """
+    at = 0
+    while at < len(lines):
+        reader = csv.reader((lines[k] for k in range(at, len(lines))), strict=True)
+        try:
+            cells = next(reader)
+            if reader.line_num == 1 or len(cells) == columns:
+                at += reader.line_num
+                yield cells
+                continue
+        except csv.Error:
+            pass
+        line = lines[at]
+        at += 1
+        if line.count('"') % 2:
+            yield "a quote is not closed"
+            continue
+        try:
+            yield next(csv.reader([line]))
+        except csv.Error as problem:
+            yield str(problem)
 
 
 def _smiles_row(number: int, name: str, text: str) -> LigandRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
@@ -28,6 +29,10 @@ class Proportion(NamedTuple):
         if not self.total:
             return "n/a"
         return f"{100 * self.value:.1f} % ({100 * self.low:.1f}-{100 * self.high:.1f})"
+
+
+_PLACE = re.compile(r"^(row \d+( \(.*?\))?|\S.* record \d+): ")
+"""Where a table of ligands has what failed."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def proportion(flags: Sequence[bool]) -> Proportion:
 def summarise(outcomes: Sequence[Outcome]) -> dict[str, object]:
     """Return counts, success rates and medians of a run; every outcome is in each denominator.
 
-    Keys: ``attempted``, ``produced``, ``failed`` (reason -> count), ``rates`` (name ->
+    Keys: ``attempted``, ``produced``, ``failed`` (kind of reason -> count), ``rates`` (name ->
     `Proportion`; ``top1_2A``, ``top5_2A``, ``oracle_2A``, ... , ``valid``, ``joint_1A``,
     ``joint_2A``, ``joint_5A``) and ``medians`` (over produced entries; NaN without any).
     Checked poses are those of rank 1, so ``valid`` means that the top pose passes.
@@ -108,8 +113,8 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, object]:
     failed: dict[str, int] = {}
     for outcome in outcomes:
         if not outcome.produced:
-            reason = outcome.reason or "not produced"
-            failed[reason] = failed.get(reason, 0) + 1
+            kind = _kind(outcome.reason) or "not produced"
+            failed[kind] = failed.get(kind, 0) + 1
     rates: dict[str, Proportion] = {}
     for label, top in (("top1", 1), ("top5", 5), ("oracle", None)):
         for limit in THRESHOLDS:
@@ -130,10 +135,16 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, object]:
     return {
         "attempted": len(outcomes),
         "produced": len(done),
-        "failed": dict(sorted(failed.items())),
+        "failed": dict(sorted(failed.items(), key=lambda item: (-item[1], item[0]))),
         "rates": rates,
         "medians": medians,
     }
+
+
+def _kind(reason: str) -> str:
+    """Return a reason without its place (row, record, file) and its details, to be counted."""
+    parts = _PLACE.sub("", reason).split(": ")
+    return (parts[-1] if "/" in parts[0] else parts[0])[:100]
 
 
 @dataclass(frozen=True)

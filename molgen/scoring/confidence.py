@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molgen.checkpoints import load_model, save_model
+from molgen.checkpoints import known_elements, load_model, save_model
 from molgen.config import build, to_dict
 from molgen.graphs.pose_graph import ligand_of, target_of
 from molgen.scoring.confidence_network import (
@@ -143,10 +143,13 @@ class ConfidenceScorer:
     def __init__(self, protein: Protein, checkpoint: str) -> None:
         self.protein, self.checkpoint = protein, checkpoint
         self.model = load_confidence(checkpoint)
+        self.elements = known_elements(checkpoint)
 
     def knows(self, poses: Poses) -> bool:
-        """Tell whether the poses carry the energies that the model was trained with."""
-        return all(name in poses.terms for name in TERMS)
+        """Tell whether the model was trained with such energies and with all elements."""
+        atoms = {atom.GetAtomicNum() for atom in poses.ligand.mol.GetAtoms()}
+        known = self.elements is None or atoms <= self.elements
+        return known and all(name in poses.terms for name in TERMS)
 
     def rated(self, poses: Poses) -> Poses:
         """Return the poses with their confidence, in their order; they are rated together."""

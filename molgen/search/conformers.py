@@ -37,10 +37,10 @@ def embed_conformers(ligand: Ligand, count: int, seed: int, *, minimize: bool = 
     params.useSmallRingTorsions = True
     params.numThreads = 0
     params.maxIterations = ATTEMPTS
-    rdDistGeom.EmbedMultipleConfs(mol, count, params)
+    _embed(mol, count, params)
     if not mol.GetNumConformers():
         params.useRandomCoords = True
-        rdDistGeom.EmbedMultipleConfs(mol, max(1, count // FEW), params)
+        _embed(mol, max(1, count // FEW), params)
     if not mol.GetNumConformers():
         raise LigandError(
             f"{ligand.name}: no 3D conformer could be embedded; check stereo and ring closures"
@@ -48,6 +48,14 @@ def embed_conformers(ligand: Ligand, count: int, seed: int, *, minimize: bool = 
     if minimize:
         relax_conformers(mol)
     return mol
+
+
+def _embed(mol: Chem.Mol, count: int, params: rdDistGeom.EmbedParameters) -> None:
+    """Add conformers; none where RDKit's minimiser breaks down over impossible geometry."""
+    try:
+        rdDistGeom.EmbedMultipleConfs(mol, count, params)
+    except RuntimeError:
+        mol.RemoveAllConformers()
 
 
 def relax_conformers(mol: Chem.Mol, max_iterations: int = 200) -> None:

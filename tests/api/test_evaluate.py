@@ -88,6 +88,15 @@ def test_counts_and_distances_by_hand(run, references):
     assert "minimum_distance_to_protein" in everything.entries[1].poses[0].failed_checks
 
 
+def test_a_receptor_that_holds_the_ligand_is_freed_of_it_whatever_its_name(tmp_path):
+    ligand, structure = read_ligand(LIGAND), read_structure(EXAMPLES / "6xg5.cif")
+    output(tmp_path / "arm", ligand.mol, (0.0,))
+    for name in ("whole.pdb", "x_protein.pdb"):
+        (tmp_path / name).write_text(write_pdb(None, structure.receptor()))
+        result = evaluate(tmp_path / "arm", LIGAND, protein=tmp_path / name, jobs=1)
+        assert result.entries[0].poses[0].valid is True
+
+
 def test_attempted_only_and_unknown_entries(run, references):
     assert evaluate(run, references, jobs=1, attempted_only=True).summary["attempted"] == 3
     output(run / "9zzz", read_ligand(LIGAND).mol, (0.0,))

@@ -205,6 +205,16 @@ def test_a_folder_with_content_is_refused(tmp_path, target, quick):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_folder_of_no_run_is_not_resumed(tmp_path, target, quick):
+    (tmp_path / "notes.txt").write_text("keep")
+    (tmp_path / "poses.sdf").write_text("mine")
+    with pytest.raises(OutputError, match=r"poses\.sdf is of no earlier run, nothing to resume"):
+        generate(target, tmp_path, ligand="C", config=quick, resume=True)
+    assert (tmp_path / "poses.sdf").read_text() == "mine"
+    (tmp_path / "poses.sdf").unlink()
+    assert generate(target, tmp_path, ligand="C", config=quick, resume=True).failed == 0
+
+
 def test_force_removes_our_outputs_only(tmp_path, target, quick, ligands):
     out = tmp_path / "out"
     generate(target, out, ligand=ligands, config=quick)

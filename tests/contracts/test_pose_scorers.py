@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rdkit import Chem
 
 from molgen.errors import RegistryError
 from molgen.geometry.rotations import matrix_from_rotation_vector
@@ -101,3 +102,11 @@ def test_of_equal_confidence_the_lower_score_is_first(poses):
 def test_an_unknown_name_is_refused_with_the_nearest(protein):
     with pytest.raises(RegistryError, match=r"unknown pose scorer 'confidense'.*confidence"):
         build_pose_scorer("confidense", protein, CHECKPOINT)
+
+
+def test_confidence_keeps_silent_about_elements_it_never_saw(poses, protein):
+    scorer = build_pose_scorer("confidence", protein, CHECKPOINT)
+    mol = Chem.RWMol(poses.ligand.mol)
+    mol.GetAtomWithIdx(0).SetAtomicNum(92)
+    foreign = replace(poses, ligand=replace(poses.ligand, mol=mol.GetMol()))
+    assert scorer.knows(poses) and not scorer.knows(foreign)

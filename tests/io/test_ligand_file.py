@@ -111,6 +111,67 @@ def test_mol2(write):
     assert ligand.has_coords
 
 
+GROUPS = {
+    "amine": ("C.3 C.3 N.3", "1-2 2-3", "CCN"),
+    "acid": ("C.3 C.2 O.co2 O.co2", "1-2 2-3:ar 2-4:ar", "CC(=O)O"),
+    "nitro": ("C.3 N.pl3 O.2 O.2", "1-2 2-3:2 2-4:2", "C[N+](=O)[O-]"),
+    "choline": ("C.3 N.4 C.3 C.3 C.3 C.3 O.3", "1-2 2-3 2-4 2-5 5-6 6-7", "C[N+](C)(C)CCO"),
+    "phosphate": ("C.3 O.3 P.3 O.2 O.3 O.3", "1-2 2-3 3-4:2 3-5 3-6", "COP(=O)(O)O"),
+    "sulfonamide": ("C.3 S.o2 O.2 O.2 N.3", "1-2 2-3:2 2-4:2 2-5", "CS(N)(=O)=O"),
+    "pyrrole": ("C.2 C.2 C.2 C.2 N.pl3", "1-2:2 2-3 3-4:2 4-5 5-1", "c1cc[nH]c1"),
+    "phenol": ("C.ar " * 6 + "O.3", "1-2:ar 2-3:ar 3-4:ar 4-5:ar 5-6:ar 6-1:ar 6-7", "Oc1ccccc1"),
+}
+"""SYBYL atom types without hydrogens, bonds, and what is meant."""
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_mol2_without_hydrogens_is_no_radical(name, write):
+    types, bonds, smiles = GROUPS[name]
+    atoms = [
+        f"{k} {kind.partition('.')[0]}{k} {k} {k % 2} {k % 3} {kind}"
+        for k, kind in enumerate(types.split(), start=1)
+    ]
+    pairs = [bond.partition(":") for bond in bonds.split()]
+    lines = [
+        f"{k} {ends.replace('-', ' ')} {order or 1}"
+        for k, (ends, _, order) in enumerate(pairs, start=1)
+    ]
+    text = "\n".join(
+        ["@<TRIPOS>MOLECULE", name, f"{len(atoms)} {len(lines)} 0 0 0", "SMALL", "NO_CHARGES", "",
+         "@<TRIPOS>ATOM", *atoms, "@<TRIPOS>BOND", *lines, ""]
+    )  # fmt: skip
+    ligand = read_ligand(write(text, "bare.mol2"))
+    assert ligand.smiles == Chem.CanonSmiles(smiles)
+    assert ligand.notes == ("MOL2 without any hydrogens: added; protonation is a guess",)
+
+
+def test_mol2_with_polar_hydrogens_only_keeps_its_charges(write):
+    mol = Chem.RWMol(Chem.AddHs(Chem.MolFromSmiles("C[NH3+]")))
+    AllChem.EmbedMolecule(mol, randomSeed=7)
+    for index in sorted((n.GetIdx() for n in mol.GetAtomWithIdx(0).GetNeighbors()), reverse=True):
+        if mol.GetAtomWithIdx(index).GetAtomicNum() == 1:
+            mol.RemoveAtom(index)
+    ligand = read_ligand(write(mol2_text(mol).replace("N.3", "N.4"), "polar.mol2"))
+    assert ligand.smiles == "C[NH3+]"
+    assert ligand.notes == ("MOL2 without all hydrogens: added",)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "places"),
+    [
+        ("CC(N)C(=O)O", "C2"),
+        ("CC=CC", "C2=C3"),
+        ("OC1CCC(O)CC1", "C2, C5"),
+        (ALANINE, ""),
+        ("CC(=N)N", ""),
+        ("CN(C)CC", ""),
+    ],
+)
+def test_stereo_left_open_is_noted(smiles, places):
+    note = f"stereo not given at {places}: one isomer stands for all"
+    assert read_ligand(smiles).notes == ((note,) if places else ())
+
+
 def bad_block(mol: Chem.Mol) -> str:
     """The molecule's SDF with a bond order that gives a carbon five bonds."""
     lines = Chem.MolToMolBlock(mol).splitlines()

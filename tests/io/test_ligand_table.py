@@ -42,6 +42,14 @@ def test_bad_rows_do_not_stop_the_rest(write):
     assert all((row.error is None) == (row.ligand is not None) for row in rows)
 
 
+def test_an_open_quote_takes_no_other_row_along(write):
+    text = 'name,smiles\na,CCO\n"b,CCC\nc,CCN\n"d,CC\n"two\nlines",CCCl\ne,"CCBr"\n'
+    rows = read_ligand_table(write(text, "a.csv"))
+    assert [row.name for row in rows] == ["a", "ligand_2", "c", "ligand_4", "two\nlines", "e"]
+    assert [row.ligand is not None for row in rows] == [True, False, True, False, True, True]
+    assert rows[1].error == rows[3].error == "unreadable CSV row (a quote is not closed)"
+
+
 def test_row_that_csv_cannot_read(write):
     rows = read_ligand_table(
         write(b"name,smiles\na,CCO\nb\x00\xff,C\x00C\nc," + b"C" * 200_000 + b"\nd,CCN\n", "a.csv")

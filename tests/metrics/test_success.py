@@ -48,6 +48,20 @@ def test_failures_stay_in_the_denominator():
     assert summary["medians"]["seconds"] == pytest.approx(4.0)
 
 
+def test_failures_are_counted_by_kind():
+    reasons = (
+        "row 2 (a: b): unclosed ring for input: 'C1CC'",
+        "row 3: unclosed ring for input: 'C1CCC'",
+        "many.sdf record 4: unclosed ring for input",
+        "some/file.sdf: no molecule",
+        "other/file.sdf: no molecule",
+        "",
+    )
+    failed = summarise([Outcome(str(k), reason=text) for k, text in enumerate(reasons)])["failed"]
+    assert failed == {"unclosed ring for input": 3, "no molecule": 2, "not produced": 1}
+    assert next(iter(failed)) == "unclosed ring for input"
+
+
 def test_top5_ends_at_rank_five():
     outcome = Outcome("a", (9.0, 9.0, 9.0, 9.0, 9.0, 0.5))
     assert outcome.best(5) == 9.0 and outcome.best(None) == 0.5

@@ -35,6 +35,11 @@ def test_input_coordinates_are_not_used():
     np.testing.assert_array_equal(positions(embed_conformers(given, 2, 0)), positions(fresh))
 
 
+def test_geometry_that_breaks_the_minimiser_is_no_conformer():
+    with pytest.raises(LigandError, match="no 3D conformer could be embedded"):
+        embed_conformers(ligand("[C@@]12(F)C[C@]1(Cl)C2"), 4, 0)
+
+
 @pytest.mark.parametrize(
     "smiles", ["C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", r"C/C=C/Cl", r"C/C=C\Cl", "C[S@](=O)CC"]
 )
