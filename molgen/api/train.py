@@ -18,6 +18,7 @@ import molgen
 from molgen.api.provenance import code_commit
 from molgen.checkpoints import save_tensors
 from molgen.config import to_dict
+from molgen.datasets.quality_splits import read_split
 from molgen.energy.contacts import KNOTS, ContactPotential
 from molgen.errors import InputError, OutputError, StoreError
 from molgen.io import atomic_write
@@ -64,7 +65,7 @@ def train_contacts(
 
     Args:
         contacts: file of ``molgen label contacts``.
-        split: folder with train.txt, val.txt and test.txt (``molgen preprocess --split``); its val
+        split: folder with val.txt and maybe test.txt (``molgen preprocess --split``); its val
             and test ids are held out. None holds out a random share.
 
     Raises:
@@ -134,11 +135,8 @@ def _divide(ids: Sequence[str], split: str | Path | None, seed: int) -> tuple[li
         random.Random(f"hold-out {seed}").shuffle(shuffled)
         out = set(shuffled[: round(HOLD_OUT * len(shuffled))])
     else:
-        try:
-            parts = [(Path(split) / f"{part}.txt").read_text("utf-8") for part in ("val", "test")]
-        except OSError as error:
-            raise InputError(f"{split}: no split there ({error.strerror})") from None
-        out = set("\n".join(parts).split())
+        parts = read_split(split)
+        out = {*parts["val"], *parts["test"]}
     held = [index for index, name in enumerate(ids) if name in out]
     kept = [index for index, name in enumerate(ids) if name not in out]
     if not held or not kept:

@@ -368,7 +368,7 @@ def test_training_that_cannot_start(made, contacts, split, tmp_path):
         assert content(tmp_path) == before
 
     refused(StoreError, "none: not readable as contacts", tmp_path / "none")
-    refused(InputError, "none: no split there", split=tmp_path / "none")
+    refused(InputError, "val.txt: no split there", split=tmp_path / "none")
     refused(InputError, "leaves 20 complexes to train on and 0 to measure", split=split)
     refused(InputError, "random split: leaves 2 complexes .* and 0", contacts)
     refused(OutputError, "is not empty; --force replaces", out=tmp_path)
