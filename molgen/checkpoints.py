@@ -18,6 +18,9 @@ from molgen.errors import MolgenError, StoreError, suggest
 
 Model = TypeVar("Model")
 
+FORMAT = 1
+"""Of config.json and the names of the tensors; other ones are refused."""
+
 _VERIFIED = ("model.safetensors", "config.json")
 
 
@@ -54,7 +57,7 @@ def load_tensors(name: str, *, kind: str) -> tuple[dict[str, Any], dict[str, np.
     """Return the config and the arrays of a checkpoint after checking its SHA-256 sums.
 
     Raises:
-        StoreError: missing, damaged, or of another kind.
+        StoreError: missing, damaged, or of another kind or format.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -63,11 +66,13 @@ def load_tensors(name: str, *, kind: str) -> tuple[dict[str, Any], dict[str, np.
     content = {file: _verified(folder, file) for file in _VERIFIED}
     try:
         config = json.loads(content["config.json"])
-        found = config["kind"]
+        found, layout = config["kind"], config["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{folder}: config.json is no checkpoint config ({error})") from None
     if found != kind:
         raise StoreError(f"{folder}: checkpoint is a {found!r}, expected {kind!r}")
+    if layout != FORMAT:
+        raise StoreError(f"{folder}: checkpoint has format {layout!r}; this molgen reads {FORMAT}")
     try:
         return config, load(content["model.safetensors"])
     except SafetensorError as error:

@@ -17,7 +17,7 @@ from molgen.checkpoints import (
 )
 from molgen.errors import StoreError
 
-CONFIG = {"kind": "made", "name": "test", "options": {"factor": 0.5}}
+CONFIG = {"format": 1, "kind": "made", "name": "test", "options": {"factor": 0.5}}
 
 
 @pytest.fixture
@@ -65,6 +65,12 @@ def test_sums_that_do_not_cover_the_files_are_refused(saved, sums):
     (saved / "SHA256SUMS").write_text(sums)
     with pytest.raises(StoreError):
         load_tensors(str(saved), kind="made")
+
+
+def test_another_format_is_refused(tmp_path):
+    save_tensors(tmp_path / "new", CONFIG | {"format": 9}, {"values": np.zeros(1)})
+    with pytest.raises(StoreError, match="checkpoint has format 9; this molgen reads 1"):
+        load_tensors(str(tmp_path / "new"), kind="made")
 
 
 def test_another_kind_is_refused(saved):

@@ -16,7 +16,7 @@ import numpy as np
 
 import molgen
 from molgen.api.provenance import code_commit
-from molgen.checkpoints import save_tensors
+from molgen.checkpoints import FORMAT, save_tensors
 from molgen.config import to_dict
 from molgen.datasets.quality_splits import read_split
 from molgen.energy.contacts import KNOTS, ContactPotential
@@ -103,7 +103,7 @@ def train_contacts(
     metrics = _metrics(test, *fit(kept, "without held-out"), settings.near_native)
     curves, attraction = fit([*kept, *held], "all")
     config = {
-        "format": 1,
+        "format": FORMAT,
         "kind": "contact_potential",
         "name": "contacts",
         "options": {"attraction": attraction, "knots": KNOTS.tolist()},
@@ -190,8 +190,7 @@ receptor and ligand contact types (`molgen/graphs/contact_types.py`), added to t
 energy in search and ranking. How it is fitted: `molgen/training/contacts.py`.
 
 * Data: crystal contacts of {complexes} complexes in PDBBind layout and searched poses of {labelled}
-  of them. None is in CASF-2016, Astex, PoseBusters or the PDBBind time split by PDB id. SHA-256 of
-  the sorted ids: `{ids_sha256}`.
+  of them. SHA-256 of the sorted ids: `{ids_sha256}`.
 * Code: molgen {molgen}, commit {code}.
 * Command: `{command}`
 * Settings: `{settings}`

@@ -154,10 +154,9 @@ _CARD = """# Confidence of poses
 Rates the poses of one ligand in one pocket: the probability that each lies within 2 Å of the true
 pose, and its expected RMSD; {parameters:,} parameters. How it works: `docs/ranking.md`.
 
-* Data: {poses} searched poses and native minima of {trained_on} complexes in PDBBind layout. None
-  is in CASF-2016, Astex, PoseBusters or the PDBBind time split by PDB id. SHA-256 over the labels:
-  `{labels_sha256}`.
-* Split by clusters of the pocket chains ({split}), SHA-256 of the lists: `{split_sha256}`. The
+* Data: {poses} searched poses and native minima of {trained_on} complexes in PDBBind layout.
+  SHA-256 over the labels: `{labels_sha256}`.
+* Split: {split}, SHA-256 of the lists: `{split_sha256}`. The
   validation part chose the epoch and the calibration.
 * Code: molgen {molgen}, commit {code}.
 * Command: `{command}`

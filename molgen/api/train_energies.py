@@ -213,11 +213,10 @@ _CARD = """# Ligand properties: SCF energy, HOMO–LUMO gap, partial charges
 Predicts GFN2-xTB energy and orbital gap and Marsili–Gasteiger charges from the heavy atoms of a
 ligand's pose; {parameters:,} parameters. What the terms mean and are good for: `docs/energies.md`.
 
-* Data: {conformers} conformers of {trained_on} ligands of complexes in PDBBind layout. None is in
-  CASF-2016, Astex, PoseBusters or the PDBBind time split by PDB id. SHA-256 over the shards of
-  labels: `{labels_sha256}`.
+* Data: {conformers} conformers of {trained_on} ligands of complexes in PDBBind layout. SHA-256 over
+  the shards of labels: `{labels_sha256}`.
 * Labelling: `{labelling}`
-* Split by clusters of the pocket chains ({split}); molecules that are held out under another id
+* Split: {split}; molecules that are held out under another id
   are not trained on. SHA-256 of the lists: `{split_sha256}`.
 * Code: molgen {molgen}, commit {code}.
 * Command: `{command}`

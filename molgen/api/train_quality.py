@@ -242,7 +242,7 @@ from its geometry alone; {parameters:,} parameters. What the name stands for:
 
 * Data: {train_models} models ({kinds}) of {train_targets} targets, stores {stores}. Each target
   has the same chance in an epoch, times its weight. SHA-256 over the shards: `{data_sha256}`.
-* Split by clusters of sequences ({split}), SHA-256 of the lists: `{split_sha256}`.
+* Split: {split}, SHA-256 of the lists: `{split_sha256}`.
 * Code: molgen {molgen}, commit {code}.
 * Command: `{command}`
 * Settings: `{settings_text}`

@@ -203,9 +203,8 @@ _CARD = """# SIDEGEN
 Draws poses of a ligand in a protein pocket by denoising diffusion; {parameters:,} parameters. How
 it works: `docs/sidegen.md`.
 
-* Data: {trained_on} complexes in PDBBind layout. None is in CASF-2016, Astex, PoseBusters or the
-  PDBBind time split by PDB id. SHA-256 over the shards: `{data_sha256}`.
-* Split by clusters of the pocket chains ({split}), SHA-256 of the lists: `{split_sha256}`.
+* Data: {trained_on} complexes in PDBBind layout. SHA-256 over the shards: `{data_sha256}`.
+* Split: {split}, SHA-256 of the lists: `{split_sha256}`.
 * Code: molgen {molgen}, commit {code}.
 * Command: `{command}`
 * Settings: `{settings_text}`

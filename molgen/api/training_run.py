@@ -193,7 +193,9 @@ def split_facts(
     """Return what metrics.json says of a split, ``split`` being the folder of its lists if any."""
     return {
         "split_sha256": hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
-        "split": f"lists in {Path(split).name}" if split else f"seed {seed}",
+        "split": f"lists in {Path(split).name}"
+        if split
+        else f"by clusters of sequences, seed {seed}",
         "held_out": "test" if parts["test"] else "val",
     }
 

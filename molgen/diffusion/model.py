@@ -9,13 +9,12 @@ from typing import Any
 
 from torch import nn
 
-from molgen.checkpoints import load_model, save_model
+from molgen.checkpoints import FORMAT, load_model, save_model
 from molgen.config import build, limited, to_dict
 from molgen.diffusion.network import Sidegen, SidegenConfig
 from molgen.diffusion.schedule import ScheduleConfig
 
 KIND = "sidegen"
-FORMAT = 1
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molgen.checkpoints import load_model, save_model
+from molgen.checkpoints import FORMAT, load_model, save_model
 from molgen.config import build, to_dict
 from molgen.energy.property_network import Properties, PropertyConfig, PropertyNetwork
 from molgen.graphs.pose_graph import LIGAND_FEATURES, LigandGraph
 
 KIND = "ligand-properties"
-FORMAT = 1
 ELEMENTS = LIGAND_FEATURES["element"]
 COMPOSITION = ELEMENTS + 2
 """Numbers that the reference energy is linear in: atoms of every element, charge, its square."""

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molgen.checkpoints import known_elements, load_model, save_model
+from molgen.checkpoints import FORMAT, known_elements, load_model, save_model
 from molgen.config import build, to_dict
 from molgen.graphs.pose_graph import ligand_of, target_of
 from molgen.scoring.confidence_network import (
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from molgen.structure import Poses, Protein
 
 KIND = "confidence"
-FORMAT = 1
 
 
 class Rating(NamedTuple):

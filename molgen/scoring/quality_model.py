@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molgen.checkpoints import load_model, save_model
+from molgen.checkpoints import FORMAT, load_model, save_model
 from molgen.config import build, merge, to_dict
 from molgen.encoders.registry import build_encoder
 from molgen.errors import ConfigError
@@ -23,7 +23,6 @@ from molgen.graphs.residue_graph import ModelContacts, ResidueGraph
 from molgen.scoring.quality_recipes import QUALITY_MODELS, HeadConfig
 
 KIND = "quality"
-FORMAT = 1
 _IRREP = re.compile(r"(?:(\d+)x)?(\d+[eo])")
 
 

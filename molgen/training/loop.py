@@ -168,6 +168,7 @@ class _Run:
         self.counters = Counters("")
         self.best: dict[str, Tensor] = {}
         self.parts = 1
+        self.last: list[Piece] = []
         self.saved = time.monotonic()
         self.started = time.monotonic()
 
@@ -256,7 +257,10 @@ class _Run:
         *values, size = torch.stack([*losses.values(), norm.detach().float()]).tolist()
         numbers = dict(zip(names, values, strict=True))
         if not all(map(math.isfinite, (*values, size))):
-            raise TrainingError(self._diverged(pieces, numbers | {"norm of the gradient": size}))
+            numbers |= {"norm of the gradient": size}
+            wrong = ", ".join(f"{k} is {v}" for k, v in numbers.items() if not math.isfinite(v))
+            raise TrainingError(self._diverged(self.counters.step + 1, wrong, pieces))
+        self.last = pieces
         return numbers
 
     def _losses(self, pieces: list[Piece]) -> dict[str, Tensor] | None:
@@ -291,14 +295,13 @@ class _Run:
         )
         return [Piece(item, self.task.load(item)) for item in items]
 
-    def _diverged(self, pieces: list[Piece], numbers: dict[str, float]) -> str:
-        wrong = ", ".join(f"{k} is {v}" for k, v in numbers.items() if not math.isfinite(v))
+    def _diverged(self, step: int, wrong: str, pieces: list[Piece]) -> str:
         names = ", ".join(name for piece in pieces for name in self.task.names(piece.item))
         good = "no state was saved before"
         if self.state.is_file():
             good = f"{self.state} holds the state of step {read_counters(self.state).step}"
         return (
-            f"step {self.counters.step + 1}, epoch {self.counters.epoch + 1}: {wrong}; {good}; "
+            f"step {step}, epoch {self.counters.epoch + 1}: {wrong}; {good}; "
             f"a lower learning rate may help; the batch was {names}"
         )
 
@@ -307,8 +310,12 @@ class _Run:
         counters = self.counters
         judged = self.average.model if self.config.ema else self.live
         judged.eval()
-        with torch.no_grad():
-            metrics = self.task.validate(judged, self.fabric.device)
+        try:
+            with torch.no_grad():
+                metrics = self.task.validate(judged, self.fabric.device)
+        except torch.linalg.LinAlgError as error:  # of numbers that are none
+            wrong = f"the validation fails ({' '.join(str(error).split())})"
+            raise TrainingError(self._diverged(counters.step, wrong, self.last)) from None
         if self.fabric.world_size > 1:  # all must come to the same decision
             metrics = self.fabric.broadcast(metrics, src=0)
         row: dict[str, Any] = {

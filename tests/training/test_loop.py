@@ -200,6 +200,18 @@ def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(tmp_path, clip
     assert healthy.steps == 48 and math.isfinite(healthy.history[-1]["val_error"])
 
 
+def test_a_validation_that_breaks_down_names_step_and_batch(tmp_path):
+    task = LineTask()
+
+    def validate(module, device):
+        torch.linalg.svd(torch.full((2, 2), math.nan))
+
+    task.validate = validate
+    message = r"step 6, epoch 1: the validation fails \(.*\); .* holds the state of step 6; .* batch was "
+    with pytest.raises(TrainingError, match=message):
+        train(tmp_path / "state", task)
+
+
 def test_a_gradient_that_is_no_number_ends_the_run(tmp_path, monkeypatch):
     task = LineTask()
     real = task.module.forward
