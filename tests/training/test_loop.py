@@ -207,7 +207,9 @@ def test_a_validation_that_breaks_down_names_step_and_batch(tmp_path):
         torch.linalg.svd(torch.full((2, 2), math.nan))
 
     task.validate = validate
-    message = r"step 6, epoch 1: the validation fails \(.*\); .* holds the state of step 6; .* batch was "
+    message = (
+        r"step 6, epoch 1: the validation fails \(.*\); .* holds the state of step 6; .* batch was "
+    )
     with pytest.raises(TrainingError, match=message):
         train(tmp_path / "state", task)
 
