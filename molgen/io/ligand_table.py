@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def read_ligand_table(path: str | Path) -> list[LigandRow]:
 
 
 def _csv_rows(text: str, path: Path) -> Iterator[LigandRow]:
-    lines = text.replace("\0", "\ufffd").splitlines(keepends=True)
+    lines = list(io.StringIO(text.replace("\0", "\ufffd"), newline=""))
     header = [cell.strip().lower() for cell in next(csv.reader(lines), [])]
     if "smiles" not in header:
         raise LigandError(

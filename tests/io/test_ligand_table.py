@@ -50,6 +50,11 @@ def test_an_open_quote_takes_no_other_row_along(write):
     assert rows[1].error == rows[3].error == "unreadable CSV row (a quote is not closed)"
 
 
+def test_only_line_ends_end_a_row(write):
+    rows = read_ligand_table(write("name,smiles\r\na\u2028b,CCO\rc\x85,CCN\n", "a.csv"))
+    assert [(row.name, row.ligand.smiles) for row in rows] == [("a\u2028b", "CCO"), ("c", "CCN")]
+
+
 def test_row_that_csv_cannot_read(write):
     rows = read_ligand_table(
         write(b"name,smiles\na,CCO\nb\x00\xff,C\x00C\nc," + b"C" * 200_000 + b"\nd,CCN\n", "a.csv")
