@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -93,12 +94,10 @@ def outside_domain(name: str, elements: Sequence[int], charge: int) -> str:
     Raises:
         StoreError: no such checkpoint, or its domain.json is damaged.
     """
-    path = checkpoint_folder(name) / "domain.json"
-    if not path.is_file():
-        return ""
     found = []
-    try:
-        domain = json.loads(path.read_text(encoding="utf-8"))
+    with _domain(name) as domain:
+        if domain is None:
+            return ""
         if new := sorted(set(elements) - set(domain["elements"])):
             found.append(f"elements {', '.join(map(str, new))}")
         for title, key, value in (
@@ -108,9 +107,8 @@ def outside_domain(name: str, elements: Sequence[int], charge: int) -> str:
             low, high = domain.get(key, (value, value))
             if not low <= value <= high:
                 found.append(f"{title} {value} (seen {low} to {high})")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: cannot be read ({error})") from None
-    return f"outside what {path.parent.name} was trained on: {'; '.join(found)}" if found else ""
+    trained = checkpoint_folder(name).name
+    return f"outside what {trained} was trained on: {'; '.join(found)}" if found else ""
 
 
 def known_elements(name: str) -> frozenset[int] | None:
@@ -119,11 +117,20 @@ def known_elements(name: str) -> frozenset[int] | None:
     Raises:
         StoreError: no such checkpoint, or its domain.json is damaged.
     """
+    with _domain(name) as domain:
+        return None if domain is None else frozenset(domain["elements"])
+
+
+@contextmanager
+def _domain(name: str) -> Iterator[dict[str, Any] | None]:
+    """Give the content of a checkpoint's domain.json, if any, while it is made use of.
+
+    Raises:
+        StoreError: no such checkpoint, or the content is not what its user expects.
+    """
     path = checkpoint_folder(name) / "domain.json"
-    if not path.is_file():
-        return None
     try:
-        return frozenset(json.loads(path.read_text(encoding="utf-8"))["elements"])
+        yield json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path}: cannot be read ({error})") from None
 

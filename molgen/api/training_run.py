@@ -20,7 +20,7 @@ from molgen.datasets.splits import SplitOptions, split_ids
 from molgen.errors import ConfigError
 from molgen.report.training_plot import Line
 from molgen.search.device import resolve_device
-from molgen.training.loop import FitResult, LoopConfig, Report, fit
+from molgen.training.loop import LoopConfig, Report, fit
 from molgen.training.task import Task
 
 
@@ -80,9 +80,7 @@ class TrainingRun:
         self.device = resolve_device(device)
         self.resume, self.progress = resume, progress
 
-    def fit(
-        self, task: Task, config: LoopConfig, *, seed: int, identity: Sequence[Any]
-    ) -> FitResult:
+    def fit(self, task: Task, config: LoopConfig, *, seed: int, identity: Sequence[Any]) -> None:
         """Train ``task`` with the state of the run in the folder.
 
         Args:
@@ -104,7 +102,6 @@ class TrainingRun:
                 resume=self.resume,
                 report=_progress_bar(stack, config.epochs) if self.progress else None,
             )
-        return self.fitted
 
     def finish(
         self,

@@ -13,6 +13,7 @@ from molgen.io.aromatic import has_aromatic_bonds, is_pattern, rebuild_aromatic
 from molgen.io.paths import file_stem, file_suffix, read_text
 from molgen.io.rdkit_log import quiet_rdkit, rdkit_complaint
 from molgen.structure.ligand import Ligand
+from molgen.structure.stereo import open_stereo
 from molgen.structure.vocabulary import LIGAND_ELEMENTS
 
 MAX_TESTED_ATOMS = 100
@@ -335,7 +336,7 @@ def _weight(mol: Chem.Mol) -> float:
 
 
 def _note_limits(mol: Chem.Mol, notes: list[str]) -> None:
-    if places := _open_stereo(mol):
+    if places := _open_places(mol):
         notes.append(f"stereo not given at {', '.join(places)}: one isomer stands for all")
     if mol.GetNumAtoms() > MAX_TESTED_ATOMS:
         notes.append(
@@ -347,12 +348,10 @@ def _note_limits(mol: Chem.Mol, notes: list[str]) -> None:
         notes.append(f"elements rarely seen in ligands: {', '.join(sorted(rare))}")
 
 
-def _open_stereo(mol: Chem.Mol) -> list[str]:
+def _open_places(mol: Chem.Mol) -> list[str]:
     """Return the atoms and double bonds whose stereo is left open, for people."""
     places = []
-    for info in Chem.FindPotentialStereo(Chem.Mol(mol)):
-        if info.specified != Chem.StereoSpecified.Unspecified:
-            continue
+    for info in open_stereo(mol):
         if info.type == Chem.StereoType.Atom_Tetrahedral:
             places.append(_atom_label(mol, info.centeredOn))
         elif info.type == Chem.StereoType.Bond_Double:

@@ -20,6 +20,7 @@ from molgen.errors import LigandError
 from molgen.scoring import busters
 from molgen.scoring.receptor import ReceptorView, receptor_view
 from molgen.structure import Ligand, Protein
+from molgen.structure.stereo import open_stereo
 
 IDENTITY_CHECKS = (
     "molecular_formula",
@@ -165,8 +166,7 @@ def _open_stereo(mol: Chem.Mol) -> bool:
     """True when a molecule without coordinates leaves a stereo centre or bond unspecified."""
     if mol.GetNumConformers() and mol.GetConformer().Is3D():
         return False
-    found = Chem.FindPotentialStereo(Chem.Mol(mol))
-    return any(info.specified == Chem.StereoSpecified.Unspecified for info in found)
+    return bool(open_stereo(mol))
 
 
 def _problem(mol: Chem.Mol | None) -> str:
