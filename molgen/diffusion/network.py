@@ -2,10 +2,11 @@
 
 A stack of ligand-target message passing (LTMP) blocks. In every block a ligand atom hears all atoms
 of its own molecule (*intra* compound edges) and the nearest target nodes within a cutoff that
-widens with the noise (*inter* compound edges); the target nodes hear the ligand in turn; and the
-atoms move along their edges (Satorras et al., arXiv 2102.09844, eq. 4). The edges are found anew
-from the moved atoms before every block. All that enters is invariant, all motions are sums of
-difference vectors: rotating the whole input rotates the output.
+widens with the noise (*inter* compound edges), each fading out before another takes its place; the
+target nodes hear the ligand in turn; and the atoms move along their edges (Satorras et al., arXiv
+2102.09844, eq. 4). The edges are found anew from the moved atoms before every block. All that
+enters is invariant, all motions are sums of difference vectors: rotating the whole input rotates
+the output.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from molgen.config import limited
 from molgen.encoders.registry import build_target_encoder
-from molgen.geometry.neighbours import gather_nodes, nearest
+from molgen.geometry.neighbours import fading_nearest, gather_nodes
 from molgen.geometry.radial import cosine_envelope, gaussian_basis
 from molgen.graphs.pose_graph import (
     FAR,
@@ -383,14 +384,16 @@ class _LtmpBlock(nn.Module):
         """Return rows of the nodes near every atom, and how much of each is heard (0 to 1)."""
         count, poses, atoms = x.shape[:3]
         flat = x.detach().reshape(count, poses * atoms, 3)
-        rows, distances = [], []
+        rows, distances, weights = [], [], []
         for group, most in zip((target.atoms, target.residues), near.sizes, strict=True):
-            found, distance = nearest(flat, group.coords, None, most)
+            found, distance, weight = fading_nearest(flat, group.coords, None, most)
             rows.append(group.rows.gather(1, found.flatten(1)).reshape(found.shape))
             distances.append(distance)
+            weights.append(weight)
         index = torch.cat(rows, -1).reshape(count, poses, atoms, -1)
         distance = torch.cat(distances, -1).reshape(index.shape)
-        return index, cosine_envelope(distance, near.cutoff)
+        weight = torch.cat(weights, -1).reshape(index.shape)
+        return index, cosine_envelope(distance, near.cutoff) * weight
 
 
 def _small(layer: nn.Linear) -> nn.Linear:

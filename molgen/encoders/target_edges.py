@@ -1,7 +1,7 @@
 """Who hears whom among the nodes of a target, the same for all target encoders.
 
 Every node hears its nearest atoms and its nearest residue centres, within one cutoff each. How much
-of a neighbour is heard falls smoothly to nothing at the cutoff.
+of a neighbour is heard falls smoothly to nothing at the cutoff, and before the first one too many.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from molgen.geometry.neighbours import gather_nodes, nearest
+from molgen.geometry.neighbours import fading_nearest, gather_nodes
 from molgen.geometry.radial import cosine_envelope
 from molgen.graphs.pose_graph import LEVEL, TargetGraph
 
@@ -60,9 +60,9 @@ def target_edges(
     ]
     index, shares, levels = [], [], []
     for level, (allowed, count, cutoff) in enumerate(groups):
-        found, distance = nearest(graph.coords, graph.coords, allowed, count)
+        found, distance, weight = fading_nearest(graph.coords, graph.coords, allowed, count)
         index.append(found)
-        shares.append(cosine_envelope(distance, cutoff) * (distance > APART))
+        shares.append(cosine_envelope(distance, cutoff) * weight * (distance > APART))
         levels.append(torch.full(found.shape[-1:], level == 1, device=found.device))
     neighbour = torch.cat(index, -1)
     offset = gather_nodes(graph.coords, neighbour) - graph.coords[..., None, :]

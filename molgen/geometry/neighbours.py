@@ -1,4 +1,4 @@
-"""Fixed-radius neighbour search between a batch of poses and one set of points."""
+"""Neighbour search: all points within a radius, and the nearest so many."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from torch import Tensor
 
 MAX_DISTANCES = 4_000_000
 """Distances held at once; bounds the memory at 32 MB in float64."""
+FADE = 0.5
+"""Å; over this distance before the first point that is left out a neighbour loses its weight."""
 
 
 @torch.no_grad()
@@ -55,6 +57,31 @@ def nearest(
         distance = distance.masked_fill(~allowed[:, None], torch.inf)
     found = distance.topk(min(count, points.shape[1]), dim=-1, largest=False)
     return found.indices, found.values
+
+
+@torch.no_grad()
+def fading_nearest(
+    queries: Float[Tensor, "batch queries 3"],
+    points: Float[Tensor, "batch points 3"],
+    allowed: Bool[Tensor, "batch points"] | None,
+    count: int,
+) -> tuple[
+    Int[Tensor, "batch queries found"],
+    Float[Tensor, "batch queries found"],
+    Float[Tensor, "batch queries found"],
+]:
+    """Return the ``count`` nearest allowed points, their distances in Å, and a weight of each.
+
+    The weight is 1 and falls smoothly to 0 over the last `FADE` Å before the nearest point that
+    is left out: points that change places change nothing. Where no point is left out, it is 1.
+    """
+    found, distance = nearest(queries, points, allowed, count + 1)
+    if found.shape[-1] <= count:
+        return found, distance, torch.ones_like(distance)
+    # finite: no difference of infinite distances
+    end = distance[..., count:].clamp_max(1e6)
+    left = ((end - distance[..., :count]) / FADE).clamp(0.0, 1.0)
+    return found[..., :count], distance[..., :count], left.square() * (3.0 - 2.0 * left)
 
 
 def gather_nodes(

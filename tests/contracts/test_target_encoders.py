@@ -182,6 +182,25 @@ def test_is_smooth_where_a_neighbour_leaves(encoder):
 
 
 @torch.no_grad()
+def test_is_smooth_where_one_neighbour_takes_the_place_of_another(encoder):
+    graph = made(nodes=80, residues=10)
+    graph = replace(graph, coords=0.6 * graph.coords)
+    for level, count in ((0, encoder.config.atoms), (1, encoder.config.residues)):
+        nodes = torch.nonzero(graph.features[0, :, 3] == level).squeeze(1)
+        offset = graph.coords[0, nodes] - graph.coords[0, 1]
+        order = offset.norm(dim=-1).argsort()
+        heard, waiting = order[count - 1], order[count]
+        seen = []
+        for change in (-1e-6, 1e-6):  # before and after the one that waits is the nearer one
+            coords = graph.coords.clone()
+            length = offset[heard].norm() + change
+            unit = offset[waiting] / offset[waiting].norm()
+            coords[0, nodes[waiting]] = coords[0, 1] + length * unit
+            seen.append(encoder(replace(graph, coords=coords))[0, 1])
+        assert (seen[0] - seen[1]).abs().max() < 1e-4 * found_range(seen[0])
+
+
+@torch.no_grad()
 def test_a_copy_and_a_reloaded_state_give_the_same(encoder, name):
     import copy
 

@@ -79,6 +79,31 @@ def test_a_complex_alone_gives_what_it_gives_in_a_batch(seen):
     torch.testing.assert_close(both[small : small + 1, :, atoms], alone, atol=1e-9, rtol=0)
 
 
+@pytest.mark.parametrize("level", [0, 1])
+@torch.no_grad()
+def test_the_estimate_is_smooth_where_an_atom_hears_another_node(level, seen):
+    """The pose moves along a line until an atom exchanges its farthest neighbour."""
+    target, ligand, noisy, sigma = seen
+    network = model(replace(SMALL, blocks=1)).network
+    encoded = network.encode(target)
+    nodes, count = encoded[2 + level].coords[0], (SMALL.atoms, SMALL.residues)[level]
+    way = torch.tensor([3.0, 1.0, -2.0], dtype=torch.float64)
+
+    def heard(t):
+        atom = network._shrunk(noisy + t * way, sigma, ligand, "cartesian")[0, 0, 0]
+        return set((nodes - atom).norm(dim=-1).argsort()[:count].tolist())
+
+    low, high = 0.0, 1.0
+    assert heard(low) != heard(high)
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if heard(middle) == heard(0.0) else (low, middle)
+    first, second = (
+        network(noisy + t * way, sigma, ligand, encoded, "cartesian")[-1] for t in (low, high)
+    )
+    assert (first - second).abs().max() < 1e-6
+
+
 @pytest.mark.parametrize("encoder", sorted(TARGET_ENCODERS))
 def test_every_encoder_learns(encoder, seen):
     target, ligand, noisy, sigma = seen

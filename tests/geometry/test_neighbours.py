@@ -27,3 +27,25 @@ def test_slices_give_what_all_pairs_give(monkeypatch):
 def test_nothing_gives_nothing():
     nothing = neighbours.radius_pairs(torch.zeros(2, 3, 3), torch.zeros(0, 3), 5.0)
     assert nothing.shape == (0, 3) and nothing.dtype == torch.int64
+
+
+def test_weights_fade_before_the_first_point_left_out():
+    query = torch.zeros(1, 1, 3, dtype=F64)
+    points = torch.zeros(1, 5, 3, dtype=F64)
+    points[0, :, 0] = torch.tensor([2.25, 9.0, 1.0, 2.5, 2.0])
+    index, distance, weight = neighbours.fading_nearest(query, points, None, 3)
+    assert index.tolist() == [[[2, 4, 0]]] and distance.tolist() == [[[1.0, 2.0, 2.25]]]
+    # the end is at 2.5 Å and FADE 0.5 Å: half way through it a weight is one half
+    torch.testing.assert_close(weight, torch.tensor([[[1.0, 1.0, 0.5]]], dtype=F64))
+
+
+def test_nothing_fades_where_no_point_is_left_out():
+    query = torch.zeros(1, 1, 3, dtype=F64)
+    points = torch.ones(1, 4, 3, dtype=F64)
+    allowed = torch.tensor([[True, True, False, False]])
+    _, distance, weight = neighbours.fading_nearest(query, points, allowed, 2)
+    assert distance.isfinite().all() and weight.tolist() == [[[1.0, 1.0]]]
+    _, distance, weight = neighbours.fading_nearest(query, points, allowed, 3)
+    assert distance.isinf().tolist() == [[[False, False, True]]] and weight.isfinite().all()
+    _, _, weight = neighbours.fading_nearest(query, points, None, 4)
+    assert weight.tolist() == [[[1.0] * 4]]
