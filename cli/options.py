@@ -58,6 +58,17 @@ def config(function: Function) -> Function:
     )(function)
 
 
+def exclude(help: str) -> Decorator:
+    """Add ``--exclude LIST``, which may be repeated (argument ``exclude``: tuple of str)."""
+    return click.option(
+        "--exclude",
+        multiple=True,
+        metavar="LIST",
+        help=f"{help}: a file with a name or PDB code a line, a folder of entries, or "
+        "'benchmarks' (PoseBusters, Astex, PDBBind time split). May be repeated.",
+    )
+
+
 _REPORTING = {
     "as_json": click.option(
         "--json", "as_json", is_flag=True, help="Print the result as one JSON object on stdout."

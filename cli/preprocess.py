@@ -19,6 +19,14 @@ from molgen.cli import options
     help="Keep receptor residues with an atom this near to the ligand. Default 10.",
 )
 @click.option(
+    "--conformers",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Embed N conformers of every ligand; training varies the geometry of poses with them. "
+    "Default 0.",
+)
+@options.exclude("Leave these out")
+@click.option(
     "--workers", type=click.IntRange(1), help="Processes. Default: the CPUs of this machine."
 )
 @click.option(
@@ -33,6 +41,8 @@ def command(
     raw: Path,
     out: Path,
     cutoff: float | None,
+    conformers: int | None,
+    exclude: tuple[str, ...],
     workers: int | None,
     split: str | None,
     seed: int | None,
@@ -46,6 +56,7 @@ def command(
     """
     from molgen.api.preprocess import preprocess
     from molgen.datasets.builder import BuildOptions
+    from molgen.datasets.exclusion import read_exclusions
     from molgen.datasets.splits import SplitOptions
 
     if seed is not None and not split:
@@ -53,7 +64,10 @@ def command(
     result = preprocess(
         raw,
         out,
-        options=BuildOptions(**options.given(cutoff=cutoff)),
+        options=BuildOptions(
+            exclude=read_exclusions(exclude),
+            **options.given(cutoff=cutoff, conformers=conformers),
+        ),
         split=SplitOptions(**options.given(kind=split, seed=seed)) if split else None,
         workers=workers,
         limit=limit,

@@ -20,6 +20,7 @@ _split = click.option(
     metavar="DIR",
     help="Folder with val.txt and test.txt to hold out. Default: a split by sequence clusters.",
 )
+_exclude = options.exclude("Train on none of these")
 _init = click.option(
     "--init",
     metavar="NAME|DIR",
@@ -159,12 +160,14 @@ def quality(
 @click.argument("stores", metavar="STORE...", type=options.FILE, nargs=-1, required=True)
 @options.out("Folder of the checkpoint; holds the state of the run until it is finished.")
 @_split
+@_exclude
 @_init
 @_resumable
 def sidegen(
     stores: tuple[Path, ...],
     out: Path,
     split: Path | None,
+    exclude: tuple[str, ...],
     init: str | None,
     epochs: int | None,
     minutes: float | None,
@@ -188,6 +191,7 @@ def sidegen(
         out,
         run=use_case.smoke(training) if smoke else training,
         split=split,
+        exclude=exclude,
         init=init,
         device=device or "auto",
         command=options.command_line(),
@@ -263,12 +267,14 @@ def energies(
 )
 @options.out("Folder of the checkpoint.")
 @_split
+@_exclude
 @_resumable
 def confidence(
     store: Path,
     poses: tuple[Path, ...],
     out: Path,
     split: Path | None,
+    exclude: tuple[str, ...],
     epochs: int | None,
     minutes: float | None,
     smoke: bool,
@@ -294,6 +300,7 @@ def confidence(
         out,
         settings=use_case.smoke(settings) if smoke else settings,
         split=split,
+        exclude=exclude,
         device=device or "auto",
         command=options.command_line(),
         **run.how,

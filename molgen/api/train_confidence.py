@@ -44,6 +44,7 @@ def train_confidence(
     *,
     settings: ConfidenceTraining | None = None,
     split: str | Path | None = None,
+    exclude: Sequence[str | Path] = (),
     device: str = "auto",
     command: str = "",
     resume: bool = False,
@@ -59,6 +60,7 @@ def train_confidence(
         settings: of the training.
         split: folder with val.txt (chooses the epoch, calibrates) and test.txt (measures), ids to
             hold out; by default a split by clusters of the pocket chains is made.
+        exclude: lists of entries to leave out (`molgen.datasets.exclusion`).
         device: "auto", "cpu" or "cuda[:N]".
         command: the command line, for the model card.
         resume: go on where an earlier run with the same settings and labels was stopped.
@@ -81,7 +83,7 @@ def train_confidence(
     opened = Store(store)
     data = ConfidenceData(opened, [Path(one) for one in poses], settings.sampling.found)
     seed = settings.seed
-    named = split_parts(list(opened.rows.values()), split, seed)
+    named = split_parts(list(opened.rows.values()), split, seed, exclude)
     parts = {part: data.positions(named[part]) for part in PARTS}
     if not parts["train"] or not parts["val"]:
         raise InputError(
@@ -94,7 +96,7 @@ def train_confidence(
     ids = {part: sorted({data.ids[k] for k in places}) for part, places in parts.items()}
     identity = [fingerprint(settings), model.config(), data.fingerprint, ids]
     task = ConfidenceTask(network, data, parts["train"], parts["val"], settings)
-    job.fit(task, settings.loop, seed=seed, identity=identity)
+    job.fit(task, settings.loop, _LINES, seed=seed, identity=identity)
     model.to("cpu")
     known = rate(network, data, parts["val"], "cpu")
     model.calibrate([one.logit for one in known], [one.right for one in known])
@@ -102,7 +104,6 @@ def train_confidence(
     return job.finish(
         model,
         save_confidence,
-        _LINES,
         trained_on=len(ids["train"]),
         held_out=len(rated),
         metrics=json_ready(measured(rated, *_line(model))),

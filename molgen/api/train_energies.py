@@ -95,13 +95,12 @@ def train_energies(
     named = {part: [data.ids[k] for k in places] for part, places in parts.items()}
     identity = [fingerprint(settings), model.config(), print_.hexdigest(), named]
     task = EnergyTask(model, data, parts["train"], parts["val"], settings)
-    job.fit(task, settings.loop, seed=settings.seed, identity=identity)
+    job.fit(task, settings.loop, _LINES, seed=settings.seed, identity=identity)
     of_split = split_facts(named, split, settings.seed)
     held = parts[of_split["held_out"]]
     return job.finish(
         model,
         save_properties,
-        _LINES,
         trained_on=len(parts["train"]),
         held_out=len(held),
         metrics=json_ready(_measure(model, data, parts["train"], held, settings)),

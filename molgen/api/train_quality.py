@@ -123,7 +123,7 @@ def train_quality(
     identity = [fingerprint(training), model.config(), prints.hexdigest(), parts, weights]
     model.prepare(data.natives(parts["train"]))
     task = QualityTask(model, data, parts["train"], parts["val"], training)
-    job.fit(task, training.loop, seed=training.seed, identity=identity)
+    job.fit(task, training.loop, _LINES, seed=training.seed, identity=identity)
     of_split = split_facts(parts, split, training.split_seed)
     held_targets = parts[of_split["held_out"]]
     held = data.of_targets(held_targets)
@@ -132,7 +132,6 @@ def train_quality(
     return job.finish(
         model,
         save_quality,
-        _LINES,
         trained_on=len(train_positions),
         held_out=len(held),
         metrics=held_out_metrics(found, data),

@@ -73,6 +73,7 @@ def train_sidegen(
     *,
     run: SidegenRun | None = None,
     split: str | Path | None = None,
+    exclude: Sequence[str | Path] = (),
     init: str | None = None,
     device: str = "auto",
     command: str = "",
@@ -90,6 +91,7 @@ def train_sidegen(
             of the pocket chains is made.
         init: checkpoint of the same network to start from, a name or a folder; by default the
             weights are random. The held-out numbers hold only if it was trained on the same split.
+        exclude: lists of entries to leave out (`molgen.datasets.exclusion`).
         device: "auto", "cpu" or "cuda[:N]".
         command: the command line, for the model card.
         resume: go on where an earlier run with the same settings and stores was stopped.
@@ -112,7 +114,7 @@ def train_sidegen(
     )
     opened = [Store(store) for store in stores]
     rows = [row for store in opened for row in store.rows.values()]
-    parts = split_parts(rows, split, training.seed)
+    parts = split_parts(rows, split, training.seed, exclude)
     data = PoseData(opened, training.pocket)
     torch.manual_seed(training.seed)
     model = SidegenModel(training.network, run.encoder, training.schedule, training.pocket)
@@ -128,7 +130,7 @@ def train_sidegen(
             "expected some of both"
         )
     torch.set_float32_matmul_precision("high")
-    job.fit(task, training.loop, seed=training.seed, identity=identity)
+    job.fit(task, training.loop, _LINES, seed=training.seed, identity=identity)
     of_split = split_facts(parts, split, training.seed)
     held = data.positions(parts[of_split["held_out"]], training.sampling)
     held = np.random.default_rng(1).permutation(held)[: training.validation.held].tolist()
@@ -144,7 +146,6 @@ def train_sidegen(
     return job.finish(
         model,
         save_sidegen,
-        _LINES,
         trained_on=len(task.train),
         held_out=len(held),
         metrics=metrics,

@@ -55,6 +55,12 @@ def open_folder(folder: Path, *, resume: bool) -> None:
         raise OutputError(f"{folder}: cannot be used for the checkpoint ({error})") from None
 
 
+def write_course(folder: Path, history: Sequence[Mapping[str, Any]], lines: Sequence[Line]) -> None:
+    """Write history.csv and history.png, what `write_checkpoint` says of them."""
+    _write_history(folder / "history.csv", history)
+    training_curves(folder / "history.png", history, lines)
+
+
 def write_checkpoint(
     folder: Path,
     save: Callable[[Path], None],
@@ -80,8 +86,7 @@ def write_checkpoint(
     made = folder / ".checkpoint.part"
     shutil.rmtree(made, ignore_errors=True)
     save(made)
-    _write_history(made / "history.csv", history)
-    training_curves(made / "history.png", history, lines)
+    write_course(made, history, lines)
     write_card(made, facts, domain, card)
     for name in sorted(_CHECKPOINT, key=lambda name: name == "SHA256SUMS"):
         os.replace(made / name, folder / name)  # the sums last: without them nothing loads

@@ -13,8 +13,15 @@ from typing import Any
 
 import molgen
 from molgen.api.provenance import code_commit, sha256_of
-from molgen.api.training_folder import STATE, check_folder, open_folder, write_checkpoint
+from molgen.api.training_folder import (
+    STATE,
+    check_folder,
+    open_folder,
+    write_checkpoint,
+    write_course,
+)
 from molgen.checkpoints import checkpoint_folder
+from molgen.datasets.exclusion import excluded, read_exclusions
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.splits import SplitOptions, split_ids
 from molgen.errors import ConfigError
@@ -80,16 +87,25 @@ class TrainingRun:
         self.device = resolve_device(device)
         self.resume, self.progress = resume, progress
 
-    def fit(self, task: Task, config: LoopConfig, *, seed: int, identity: Sequence[Any]) -> None:
-        """Train ``task`` with the state of the run in the folder.
+    def fit(
+        self,
+        task: Task,
+        config: LoopConfig,
+        lines: Sequence[Line],
+        *,
+        seed: int,
+        identity: Sequence[Any],
+    ) -> None:
+        """Train ``task``; state, history.csv and history.png of the run are in the folder.
 
         Args:
+            lines: what the curves show beside the loss.
             identity: all that a resumed run must have in common with the earlier one.
 
         Raises:
             StoreError: the state in the folder belongs to another run.
         """
-        self.start, self.commit = time.perf_counter(), code_commit()
+        self.start, self.commit, self.lines = time.perf_counter(), code_commit(), lines
         open_folder(self.folder, resume=self.resume)
         with ExitStack() as stack:
             self.fitted = fit(
@@ -101,13 +117,13 @@ class TrainingRun:
                 device=self.device,
                 resume=self.resume,
                 report=_progress_bar(stack, config.epochs) if self.progress else None,
+                record=lambda history: write_course(self.folder, history, lines),
             )
 
     def finish(
         self,
         model: Any,
         save: Callable[[Path, Any], None],
-        lines: Sequence[Line],
         *,
         trained_on: int,
         held_out: int,
@@ -120,7 +136,6 @@ class TrainingRun:
 
         Args:
             save: writes the model into a folder.
-            lines: what the curves show beside the loss.
             trained_on, held_out: how many examples.
             metrics: on what was held out.
             facts: what metrics.json says beside that and beside what all runs say.
@@ -151,7 +166,7 @@ class TrainingRun:
             self.folder,
             lambda folder: save(folder, model),
             fitted.history,
-            lines,
+            self.lines,
             facts=full,
             domain=domain,
             card=card(full | texts, domain),
@@ -171,17 +186,29 @@ class TrainingRun:
 
 
 def split_parts(
-    rows: list[dict[str, str]], split: str | Path | None, seed: int
+    rows: list[dict[str, str]],
+    split: str | Path | None,
+    seed: int,
+    exclude: Sequence[str | Path] = (),
 ) -> dict[str, list[str]]:
     """Return {part: ids} of a store's rows; ids on no list of the folder ``split`` train.
 
     Without a folder the split is made by clusters of the pocket chains.
+
+    Args:
+        exclude: lists of entries that are in no part (`molgen.datasets.exclusion`).
+
+    Raises:
+        InputError: a list cannot be read.
     """
+    left_out = read_exclusions(exclude)
     if split is None:
-        return split_ids(rows, SplitOptions("sequence", seed))
-    parts = read_split(split)
-    held = {*parts["val"], *parts["test"]}
-    return parts | {"train": sorted(row["id"] for row in rows if row["id"] not in held)}
+        parts = split_ids(rows, SplitOptions("sequence", seed))
+    else:
+        parts = read_split(split)
+        held = {*parts["val"], *parts["test"]}
+        parts |= {"train": sorted(row["id"] for row in rows if row["id"] not in held)}
+    return {part: [k for k in ids if not excluded(k, left_out)] for part, ids in parts.items()}
 
 
 def split_facts(

@@ -19,6 +19,7 @@ from pathlib import Path
 from molgen.datasets.complex import StoredComplex
 from molgen.datasets.encode import EncodingRefusedError, chain_names, encode_complex, pocket_chain
 from molgen.datasets.encoding import COUNTS, FORMAT, INDEX_FIELDS, VERSION
+from molgen.datasets.exclusion import excluded
 from molgen.datasets.manifest import MANIFEST
 from molgen.datasets.pdbbind import RawEntry
 from molgen.datasets.shard import Row, entry_counts, read_rows, shard_bytes, shard_name
@@ -47,16 +48,22 @@ class BuildOptions:
     Attributes:
         cutoff: Å; receptor residues with an atom this near to the ligand are kept whole.
         shard_size: entries in a shard, also what a kill can cost at most per worker.
+        conformers: of every ligand, embedded; training varies the geometry of poses with them.
+        exclude: entries of these names or PDB codes are left out, see `excluded`.
     """
 
     cutoff: float = 10.0
     shard_size: int = 64
+    conformers: int = 0
+    exclude: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not 3.0 <= self.cutoff <= 50.0:
             raise ConfigError(f"cutoff must lie between 3 and 50 Å, got {self.cutoff:g}")
         if self.shard_size < 1:
             raise ConfigError(f"shard_size must be at least 1, got {self.shard_size}")
+        if self.conformers < 0:
+            raise ConfigError(f"conformers must be at least 0, got {self.conformers}")
 
 
 def build_store(
@@ -94,10 +101,13 @@ def build_store(
 
 def _fingerprint(chunk: list[RawEntry], options: BuildOptions) -> str:
     """Return a digest of all that decides a shard's content except the files' bytes."""
-    parts = [f"{FORMAT} {VERSION} {options.cutoff:g} {options.shard_size}"]
+    numbers = f"{options.cutoff:g} {options.shard_size} {options.conformers}"
+    parts = [f"{FORMAT} {VERSION} {numbers}"]
     for entry in chunk:
         files = [path.name if path else "" for path in (entry.protein, entry.ligand)]
-        parts.append("\t".join([entry.id, *files, str(entry.year), str(entry.affinity)]))
+        left_out = excluded(entry.id, options.exclude)
+        facts = [entry.id, *files, str(entry.year), str(entry.affinity), str(left_out)]
+        parts.append("\t".join(facts))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -157,7 +167,7 @@ def build_entry(raw: RawEntry, options: BuildOptions) -> tuple[Row, StoredComple
 
     Reasons: no_protein_file, no_ligand_file, protein_unreadable, ligand_unreadable,
     ligand_without_coordinates, ligand_too_large, ligand_not_representable, no_contact,
-    bonded_or_clashing, receptor_too_large, unexpected_error.
+    bonded_or_clashing, receptor_too_large, excluded, unexpected_error.
     """
     row = dict.fromkeys(INDEX_FIELDS, "")
     row["id"] = raw.id
@@ -190,6 +200,8 @@ def _explain(error: Exception) -> tuple[str, str]:
 
 
 def _encode(raw: RawEntry, options: BuildOptions, row: Row) -> StoredComplex:
+    if excluded(raw.id, options.exclude):
+        raise EncodingRefusedError("excluded", "on a list of entries to leave out")
     if raw.protein is None:
         raise EncodingRefusedError("no_protein_file", f"expected {raw.id}_protein.pdb")
     if raw.ligand is None:
@@ -198,7 +210,7 @@ def _encode(raw: RawEntry, options: BuildOptions, row: Row) -> StoredComplex:
     row["sha256"] = digest.hexdigest()
     ligand = read_ligand(raw.ligand)
     protein = read_protein(raw.protein)
-    entry = encode_complex(raw.id, protein, ligand, options.cutoff)
+    entry = encode_complex(raw.id, protein, ligand, options.cutoff, options.conformers)
     row.update(zip(COUNTS, map(str, entry_counts(entry)), strict=True))
     row["chains"] = " ".join(chain_names(protein))
     row["pocket_chain"], row["sequence"] = pocket_chain(protein, ligand.coords)
@@ -222,7 +234,11 @@ def _finish(target: Path, count: int, options: BuildOptions) -> list[Row]:
     manifest = {
         "format": FORMAT,
         "version": VERSION,
-        "options": {"cutoff": options.cutoff, "shard_size": options.shard_size},
+        "options": {
+            "cutoff": options.cutoff,
+            "shard_size": options.shard_size,
+            "conformers": options.conformers,
+        },
         "entries": len(rows),
         "outcomes": dict(sorted(outcomes.items())),
         "index_sha256": hashlib.sha256(index).hexdigest(),

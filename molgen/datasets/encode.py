@@ -17,8 +17,10 @@ from molgen.datasets.encoding import (
     RESIDUES,
 )
 from molgen.datasets.rebuild import rebuild_ligand
+from molgen.errors import LigandError
 from molgen.graphs.ligand_arrays import code, ligand_arrays
 from molgen.io.rdkit_log import quiet_rdkit
+from molgen.structure.conformers import embed_conformers
 from molgen.structure.ligand import Ligand
 from molgen.structure.protein import Protein
 
@@ -29,6 +31,8 @@ CLASH = 1.6
 """Å; a polymer atom nearer than this is bonded to the ligand or stands inside it."""
 DUPLICATE = 1.0
 """Å; a hetero residue with an atom nearer than this to the ligand is a copy of the ligand."""
+ATTEMPTS = 5
+"""At a conformer; a ligand that needs more would take seconds and gets fewer or none."""
 
 _ELEMENT_CODES = {symbol: code for code, symbol in enumerate(ELEMENTS)}
 _NAME_CODES = {name: code for code, name in enumerate(ATOM_NAMES)}
@@ -44,9 +48,12 @@ class EncodingRefusedError(Exception):
 
 
 def encode_complex(
-    identifier: str, protein: Protein, ligand: Ligand, cutoff: float
+    identifier: str, protein: Protein, ligand: Ligand, cutoff: float, conformers: int = 0
 ) -> StoredComplex:
     """Return the ligand and the receptor residues with an atom within ``cutoff`` Å of it.
+
+    Args:
+        conformers: so many are embedded, fewer where that does not succeed.
 
     Raises:
         EncodingRefusedError: the ligand is too large, far from the protein, bonded to it, or
@@ -63,6 +70,7 @@ def encode_complex(
         id=identifier,
         **_receptor_columns(pocket, chain_names(protein), ligand.coords.mean(0)),
         **_ligand_columns(ligand.mol),
+        ligand_conformers=_conformers(ligand, conformers),
     )
     try:
         with quiet_rdkit():
@@ -98,6 +106,7 @@ def describe_complex(protein: Protein, mol: Chem.Mol, center: np.ndarray) -> Sto
         id="",
         **_receptor_columns(protein, chain_names(protein), np.asarray(center)),
         **_ligand_columns(mol),
+        ligand_conformers=np.zeros((0, mol.GetNumAtoms(), 3), dtype=np.float32),
     )
 
 
@@ -174,6 +183,21 @@ def _receptor_columns(
         "residue_insertions": np.array([ord(c[0]) if c else 0 for c in codes], dtype=np.uint8),
         "residue_hetero": pocket.hetero[starts].astype(np.uint8),
     }
+
+
+def _conformers(ligand: Ligand, count: int) -> np.ndarray:
+    """Return (conformers, atoms, 3) float32 Å, rounded as a shard rounds."""
+    shape = (-1, ligand.num_atoms, 3)
+    if count == 0:
+        return np.zeros((0, *shape[1:]), dtype=np.float32)
+    try:
+        with quiet_rdkit():
+            mol = embed_conformers(ligand, count, seed=0, attempts=ATTEMPTS)
+    except LigandError:
+        return np.zeros((0, *shape[1:]), dtype=np.float32)
+    coords = [c.GetPositions()[: ligand.num_atoms] for c in mol.GetConformers()]
+    centred = np.array([one - one.mean(0) for one in coords]).reshape(shape)
+    return (COORD_STEP * np.rint(centred / COORD_STEP)).astype(np.float32)
 
 
 def _codes(values: np.ndarray, table: dict[str, int]) -> np.ndarray:

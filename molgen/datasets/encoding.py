@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FORMAT = "molgen-store"
-VERSION = 1
+VERSION = 2
 
 COORD_STEP = 0.01
-"""Å per unit of the receptor's int16 coordinates, which are relative to the entry's origin."""
+"""Å per unit of int16 coordinates: the receptor's are relative to the entry's origin, those of
+conformers to their centres."""
 
 ELEMENTS = tuple(
     "X H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se "
@@ -57,8 +58,8 @@ class Column(NamedTuple):
     width: int = 0
 
 
-COUNTS = ("atoms", "residues", "ligand_atoms", "ligand_bonds")
-"""Kinds of rows; the shard's ``counts`` (entries, 4) int32 says how many each entry has."""
+COUNTS = ("atoms", "residues", "ligand_atoms", "ligand_bonds", "conformer_atoms")
+"""Kinds of rows; the shard's ``counts`` (entries, 5) int32 says how many each entry has."""
 
 COLUMNS = {
     "origin": Column("entries", "float32", 3),
@@ -87,6 +88,7 @@ COLUMNS = {
     "bond_rings": Column("ligand_bonds", "uint8"),
     "bond_stereo": Column("ligand_bonds", "uint8"),
     "bond_stereo_atoms": Column("ligand_bonds", "uint8", 2),
+    "ligand_conformers": Column("conformer_atoms", "int16", 3),
 }
 
 INDEX_FIELDS = (

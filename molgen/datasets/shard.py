@@ -25,13 +25,14 @@ def shard_name(number: int) -> str:
     return f"shard-{number:05d}.safetensors"
 
 
-def entry_counts(entry: StoredComplex) -> tuple[int, int, int, int]:
+def entry_counts(entry: StoredComplex) -> tuple[int, ...]:
     """Return the numbers of rows of an entry, in the order of `COUNTS`."""
     return (
         len(entry.coords),
         len(entry.residue_sizes),
         len(entry.ligand_coords),
         len(entry.bond_atoms),
+        entry.ligand_conformers.shape[0] * entry.ligand_conformers.shape[1],
     )
 
 
@@ -40,7 +41,8 @@ def shard_bytes(entries: list[StoredComplex], rows: list[Row], fingerprint: str)
 
     The header carries a single key: safetensors writes several in an order of their own.
     """
-    tensors = {"counts": np.array([entry_counts(e) for e in entries], np.int32).reshape(-1, 4)}
+    counts = [entry_counts(entry) for entry in entries]
+    tensors = {"counts": np.array(counts, np.int32).reshape(-1, len(COUNTS))}
     for name, column in COLUMNS.items():
         parts = [np.atleast_1d(entry.packed(name)) for entry in entries]
         if column.rows == "entries":

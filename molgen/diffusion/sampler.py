@@ -15,7 +15,9 @@ import torch
 from molgen.diffusion.guidance import build_guide
 from molgen.diffusion.inference import Found, PoseEnergy, run_search
 from molgen.diffusion.model import load_sidegen
+from molgen.diffusion.network import EncodedTarget
 from molgen.diffusion.sampling import Denoiser, SamplingConfig
+from molgen.errors import DeviceError
 from molgen.geometry.frames import principal_axes
 from molgen.graphs.pose_graph import Target, ligand_of, stack_ligands, stack_targets, target_of
 
@@ -46,6 +48,7 @@ class SidegenSampler:
         self.near = self.turned.select(near)
         self.pocket = replace(pocket, center=np.zeros(3), edges=np.full(3, pocket.edges.max()))
         self._target: Target | None = None
+        self._encoded: dict[float, EncodedTarget | None] = {}
 
     def sample(self, ligand: Ligand, num_poses: int, seed: int) -> Poses:
         """Return at most ``num_poses`` distinct minima, lowest energy first.
@@ -98,9 +101,7 @@ class SidegenSampler:
         topology, target = self._arrays(ligand, shapes[0])
         start = torch.from_numpy(shapes[np.arange(settings.samples) % len(shapes)]).float()
         graph = stack_ligands([topology]).to(self.device)
-        nodes = stack_targets([target.within(np.zeros(3), self.model.pocket.reach(atoms))])
-        with torch.no_grad():
-            encoded = self.model.network.encode(nodes.to(self.device))
+        encoded = self._encode(target, self.model.pocket.reach(atoms))
         guide, verify = self._energies(ligand)
         # a noise stands for one pose only where steps add none
         eta = 0.0 if settings.inference.kind == "noise" else settings.eta
@@ -112,6 +113,23 @@ class SidegenSampler:
             settings.inference,
             torch.Generator().manual_seed(seed),
         )
+
+    def _encode(self, target: Target, reach: float) -> EncodedTarget | None:
+        """Return the target within ``reach`` Å as the network sees it, encoded once.
+
+        Raises:
+            DeviceError: it does not fit into the memory of the GPU.
+        """
+        if reach not in self._encoded:
+            nodes = stack_targets([target.within(np.zeros(3), reach)]).to(self.device)
+            try:
+                with torch.no_grad():
+                    self._encoded[reach] = self.model.network.encode(nodes)
+            except torch.OutOfMemoryError:
+                raise DeviceError(
+                    "the pocket does not fit into the memory of the GPU; use the CPU"
+                ) from None
+        return self._encoded[reach]
 
     def _energies(self, ligand: Ligand) -> tuple:
         """Return guide and verifier; None for what the settings do not ask for."""

@@ -11,7 +11,6 @@ from molgen.energy.contacts import ContactPotential
 from molgen.energy.vina_terms import CUTOFF, VinaWeights
 from molgen.graphs.torsion_tree import TorsionTree
 from molgen.search import kernels
-from molgen.search.conformers import embed_conformers
 from molgen.search.engine import search
 from molgen.search.field import (
     DENSITY,
@@ -25,6 +24,7 @@ from molgen.search.refine import refine
 from molgen.search.samplers import SamplerSettings
 from molgen.search.templates import LigandTemplate, build_template
 from molgen.structure import Ligand, Pocket, Poses, Protein
+from molgen.structure.conformers import embed_conformers
 
 
 class SearchSampler:

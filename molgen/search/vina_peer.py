@@ -12,9 +12,9 @@ from rdkit import Chem
 
 from molgen.errors import DependencyError, LigandError
 from molgen.graphs.atom_types import DONOR, TYPES, bonded_neighbours, receptor_types
-from molgen.search.conformers import embed_conformers
 from molgen.search.samplers import SamplerSettings
 from molgen.structure import Ligand, Pocket, Poses, Protein
+from molgen.structure.conformers import embed_conformers
 
 # AutoDock names of the types; carbons are all "C" because Vina finds their polarity by itself
 _AUTODOCK = {"C": "C", "N_P": "N", "N_D": "N", "N_A": "NA", "N_DA": "NA", "S": "S", "P": "P",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +98,8 @@ class FitResult:
 
 Report = Callable[[str, int, int, dict[str, float]], None]
 """Called with a stage ("batch" or "epoch"), how many are done, of how many, and numbers."""
+Record = Callable[[Sequence[Mapping[str, Any]]], None]
+"""Called with a row for every epoch so far."""
 
 
 def fit(
@@ -110,6 +112,7 @@ def fit(
     device: str = "cpu",
     resume: bool = False,
     report: Report | None = None,
+    record: Record | None = None,
 ) -> FitResult:
     """Train the module of ``task`` and leave the best weights in it.
 
@@ -119,6 +122,7 @@ def fit(
         device: "cpu" or "cuda[:N]".
         resume: go on from ``state`` if it is there.
         report: hears about progress; on the first process only.
+        record: is given the history after every epoch; on the first process only.
 
     Raises:
         OutputError: ``state`` exists and ``resume`` is not set.
@@ -131,6 +135,7 @@ def fit(
     fabric = _fabric(config, device)
     torch.manual_seed(seed + fabric.global_rank)
     run = _Run(fabric, task, config, state, report or (lambda *_: None))
+    run.record = record
     run.counters = Counters(fingerprint)
     if state.is_file():
         run.counters = read_counters(state)
@@ -167,6 +172,7 @@ class _Run:
         self.modules = {"live": module, "average": self.average.model}
         self.counters = Counters("")
         self.best: dict[str, Tensor] = {}
+        self.record: Record | None = None
         self.parts = 1
         self.last: list[Piece] = []
         self.saved = time.monotonic()
@@ -184,6 +190,8 @@ class _Run:
             self.counters.seconds = before + time.monotonic() - self.started
             self._validate()
             self._save()
+            if self.record is not None and self.fabric.global_rank == 0:
+                self.record(self.counters.history)
 
     def _finished(self) -> str:
         counters, config = self.counters, self.config
@@ -268,23 +276,34 @@ class _Run:
         self.wrapped_optimizer.zero_grad()
         counts = [len(self.task.names(piece.item)) for piece in pieces]
         total: dict[str, Tensor] = {}
+        several = self.fabric.world_size > 1
         try:
-            for piece, count in zip(pieces, counts, strict=True):
-                share = count / sum(counts)
-                losses = self.wrapped(piece.batch.to(self.fabric.device))
-                self.fabric.backward(losses["loss"] * share)
-                for name, value in losses.items():
-                    total[name] = total.get(name, 0.0) + share * value.detach().float()
+            # each process has as many pieces as its memory asks for: they meet afterwards
+            with self.fabric.no_backward_sync(self.wrapped, enabled=several):
+                for piece, count in zip(pieces, counts, strict=True):
+                    share = count / sum(counts)
+                    losses = self.wrapped(piece.batch.to(self.fabric.device))
+                    self.fabric.backward(losses["loss"] * share)
+                    for name, value in losses.items():
+                        total[name] = total.get(name, 0.0) + share * value.detach().float()
         except torch.OutOfMemoryError:
             return None
+        if several:
+            self._average_gradients()
         return total
+
+    def _average_gradients(self) -> None:
+        """Give all processes the mean of their gradients; where one has none it counts as 0."""
+        weights = [p for p in self.live.parameters() if p.requires_grad]
+        own = [torch.zeros_like(p) if p.grad is None else p.grad for p in weights]
+        mean = self.fabric.all_reduce(torch.cat([g.flatten() for g in own]), reduce_op="mean")
+        for weight, part in zip(weights, mean.split([p.numel() for p in weights]), strict=True):
+            weight.grad = part.view_as(weight)
 
     def _smaller(self, pieces: list[Piece]) -> list[Piece]:
         """Return the batch in twice as many pieces; those to come are divided alike."""
         items = divided(self.task, [piece.item for piece in pieces], 2 * len(pieces))
         names = ", ".join(name for piece in pieces for name in self.task.names(piece.item))
-        if self.fabric.world_size > 1:  # the others wait for as many gradients as they have
-            raise TrainingError(f"a batch does not fit into memory; make batches smaller: {names}")
         if len(items) == len(pieces):
             raise TrainingError(f"one example alone does not fit into memory, of: {names}")
         self.parts = max(self.parts, len(items))
@@ -379,17 +398,19 @@ def _share(plan: Sequence[Any], rank: int, processes: int) -> Sequence[Any]:
 def _fabric(config: LoopConfig, device: str) -> Any:
     try:
         from lightning.fabric import Fabric
+        from lightning.fabric.strategies import DDPStrategy
     except ImportError:
         raise DependencyError("training needs Lightning: pip install 'molgen[train]'") from None
     kind, _, number = device.partition(":")
     devices: Any = [int(number)] if number else config.devices
     several = config.devices * config.nodes > 1
+    # the last block of a network tells the target something that nobody asks for
+    parallel = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
     fabric = Fabric(
         accelerator=kind,
         devices=devices,
         num_nodes=config.nodes,
-        # the last block of a network tells the target something that nobody asks for
-        strategy="ddp_find_unused_parameters_true" if several else "auto",
+        strategy=parallel if several else "auto",
         precision=config.precision,
     )
     fabric.launch()

@@ -23,6 +23,7 @@ from molgen.graphs.pose_graph import (
     stack_targets,
     target_of,
 )
+from molgen.training.pose_geometry import matched_conformers
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class PoseSampling:
         cartesian: share of batches with noise in Cartesian space; the rest is rigid-torsion.
         centre: Å, the pocket's centre is moved by Gaussian noise of this size along each axis.
         receptor: Å, Gaussian noise on the coordinates of the target.
+        conformers: share of ligands that get bond lengths, angles and rings of an embedded
+            conformer, among those that the store has any of.
     """
 
     poses: int = limited(8, min=1)
@@ -48,6 +51,7 @@ class PoseSampling:
     cartesian: float = limited(0.5, min=0.0, max=1.0)
     centre: float = limited(1.0, min=0.0)
     receptor: float = limited(0.1, min=0.0)
+    conformers: float = limited(0.5, min=0.0, max=1.0)
 
 
 class PoseBatch:
@@ -86,6 +90,7 @@ class PoseData:
     Attributes:
         ids: of the complexes.
         sizes: (complexes,) heavy ligand atoms.
+        shapes: of each complex (conformers, atoms, 3) Å, embedded and in the crystal pose.
     """
 
     def __init__(self, stores: Sequence[Store], pocket: PocketConfig) -> None:
@@ -98,6 +103,9 @@ class PoseData:
         self.targets = [target_of(entry) for entry in entries]
         self.ligands = [ligand_of(entry) for entry in entries]
         self.coords = [entry.ligand_coords for entry in entries]
+        self.shapes = matched_conformers(
+            self.ligands, self.coords, [entry.ligand_conformers for entry in entries]
+        )
         self._place = {name: k for k, name in enumerate(self.ids)}
 
     def positions(self, ids: Sequence[str], sampling: PoseSampling) -> list[int]:
@@ -115,6 +123,8 @@ class PoseData:
         for k in positions:
             ligand = self.coords[k]
             center = ligand.mean(0) + rng.normal(0.0, sampling.centre, 3)
+            if len(self.shapes[k]) and rng.random() < sampling.conformers:
+                ligand = self.shapes[k][rng.integers(len(self.shapes[k]))]
             target = self.targets[k].within(center, self.pocket.reach(len(ligand)))
             noise = rng.normal(0.0, sampling.receptor, target.coords.shape).astype(np.float32)
             targets.append(replace(target, coords=target.coords + noise))

@@ -23,6 +23,7 @@ from molgen.diffusion.network import SidegenConfig
 from molgen.diffusion.sampling import SamplingConfig, sample
 from molgen.diffusion.schedule import ScheduleConfig, noise_levels
 from molgen.diffusion.spaces import SPACES
+from molgen.errors import DeviceError, TrainingError
 from molgen.geometry.alignment import superposition
 from molgen.training.loop import LoopConfig
 from molgen.training.pose_data import PoseBatch, PoseData, PoseSampling
@@ -235,19 +236,31 @@ def measure(
     """
     calm = PoseSampling(
         atoms=config.sampling.atoms, centre=config.sampling.centre, receptor=0.0,
-        largest=config.sampling.largest, smallest=1,
+        largest=config.sampling.largest, smallest=1, conformers=0.0,
     )  # fmt: skip
     batches = [chosen for chosen, _, _ in data.plan(positions, calm, 0)]
+    waiting = [
+        (space, chosen, 1000 + k)
+        for space in _spaces(config.sampling)
+        for k, chosen in enumerate(batches)
+    ]
     sums: dict[str, list[float]] = {}
-    for space in _spaces(config.sampling):
-        for k, chosen in enumerate(batches):
-            batch = data.batch(chosen, space, 1000 + k, calm).to(device)
-            loss = float(module(batch)["pose"])
-            sums.setdefault(f"{space}_loss", []).append(loss)
-            place, shape = _sampled(module.model, batch, config, device)
-            sums.setdefault(f"{space}_rmsd", []).extend(place.flatten().tolist())
-            sums.setdefault(f"{space}_best", []).extend(place.min(1).values.tolist())
-            sums.setdefault(f"{space}_aligned", []).extend(shape.flatten().tolist())
+    while waiting:
+        space, chosen, seed = waiting.pop(0)
+        batch = data.batch(chosen, space, seed, calm)
+        found = _judged(module, batch, config, device)
+        if found is None:  # outside of the handler: its traceback would keep the tensors alive
+            torch.cuda.empty_cache()
+            if len(chosen) == 1:
+                name = data.ids[chosen[0]]
+                raise TrainingError(f"validation: {name} alone does not fit into memory")
+            waiting = [(space, part, seed) for part in halved(chosen)] + waiting
+            continue
+        loss, place, shape = found
+        sums.setdefault(f"{space}_loss", []).append(loss)
+        sums.setdefault(f"{space}_rmsd", []).extend(place.flatten().tolist())
+        sums.setdefault(f"{space}_best", []).extend(place.min(1).values.tolist())
+        sums.setdefault(f"{space}_aligned", []).extend(shape.flatten().tolist())
     metrics: dict[str, float] = {}
     for name, values in sums.items():
         if name.endswith("_loss"):
@@ -260,13 +273,24 @@ def measure(
     return metrics
 
 
+def _judged(
+    module: PoseLossModule, batch: PoseBatch, config: PoseTraining, device: torch.device | str
+) -> tuple[float, Tensor, Tensor] | None:
+    """Return the loss of a batch and what `_sampled` does; None if the memory ran out."""
+    try:
+        moved = batch.to(device)
+        return float(module(moved)["pose"]), *_sampled(module.model, moved, config)
+    except (torch.OutOfMemoryError, DeviceError):
+        return None
+
+
 def _spaces(sampling: PoseSampling) -> list[str]:
     shares = {"rigid-torsion": 1.0 - sampling.cartesian, "cartesian": sampling.cartesian}
     return [name for name, share in shares.items() if share > 0]
 
 
 def _sampled(
-    model: SidegenModel, batch: PoseBatch, config: PoseTraining, device: torch.device | str
+    model: SidegenModel, batch: PoseBatch, config: PoseTraining
 ) -> tuple[Float[Tensor, "complexes poses"], Float[Tensor, "complexes poses"]]:
     """Return RMSDs in place and after superposition of sampled poses."""
     space: Any = batch.space

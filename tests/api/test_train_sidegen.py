@@ -101,6 +101,9 @@ def test_a_killed_run_ends_as_an_unbroken_one(store, checkpoint, monkeypatch, tm
         use_case.train_sidegen(
             [store / "store"], tmp_path / "model", run=settings, split=store / "split", device="cpu"
         )
+    # two epochs can be looked at already
+    assert len((tmp_path / "model" / "history.csv").read_text().splitlines()) == 3
+    assert (tmp_path / "model" / "history.png").stat().st_size > 1000
     monkeypatch.setattr(loop._Run, "_step", real)
     use_case.train_sidegen(
         [store / "store"], tmp_path / "model", run=settings, split=store / "split", device="cpu",
@@ -125,6 +128,12 @@ def test_a_split_that_leaves_nothing_is_refused(store, tmp_path):
     (tmp_path / "val.txt").write_text("7N03_ZRP\n6XG5_TOP\n")
     with pytest.raises(InputError, match="0 complexes to train on"):
         use_case.train_sidegen([store / "store"], tmp_path / "m", split=tmp_path, device="cpu")
+
+
+def test_excluded_complexes_are_in_no_part(store, tmp_path):
+    result = run("store", "--exclude", "benchmarks", "--out", tmp_path / "m", folder=store)
+    assert result.exit_code == 2
+    assert "0 complexes to train on and 0 to validate with" in result.output
 
 
 def test_unknown_keys_are_refused(tmp_path):

@@ -11,6 +11,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -117,7 +118,29 @@ def test_a_used_folder_is_refused(raw: Path, tmp_path: Path) -> None:
         preprocess(raw, tmp_path / "file", workers=1)
 
 
+def test_excluded_entries_have_an_outcome_and_conformers_are_stored(
+    raw: Path, tmp_path: Path
+) -> None:
+    listed = tmp_path / "listed.txt"
+    listed.write_text("2BBB_LIG\n")
+    given = [raw, "--out", tmp_path / "store", "--conformers", "2", "--workers", "1"]
+    given += ["--exclude", listed, "--exclude", "benchmarks"]
+    said = CliRunner().invoke(command, [str(part) for part in given])
+    assert said.exit_code == 0 and "1  excluded" in said.output, said.output
+    store = Store(tmp_path / "store")
+    reasons = {row["id"]: row["reason"] for row in store.table}
+    assert store.ids == ("1aaa",) and reasons["2bbb"] == "excluded"
+    found = store["1aaa"].ligand_conformers
+    assert found.shape == (2, 21, 3) and np.abs(found.mean(1)).max() < 0.01
+    # two conformers, not one twice
+    assert np.abs(found[0] - found[1]).max() > 0.1
+    with pytest.raises(StoreError, match="other entries or options"):
+        preprocess(raw, tmp_path / "store", workers=1, resume=True)
+
+
 def test_bad_options(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="conformers"):
+        BuildOptions(conformers=-1)
     with pytest.raises(ConfigError, match="cutoff"):
         BuildOptions(cutoff=0)
     with pytest.raises(ConfigError, match="workers"):
@@ -132,8 +155,14 @@ def test_damage_is_noticed(raw: Path, tmp_path: Path) -> None:
     shard = folder / "shard-00000.safetensors"
     content = shard.read_bytes()
     shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(StoreError, match="differs from the manifest"):
-        Store(folder).verify()
+    for read in (Store.verify, Store.load_all):
+        with pytest.raises(StoreError, match="shard-00000.*differs from the manifest"):
+            read(Store(folder))
+    table = (folder / "index.csv").read_text()
+    (folder / "index.csv").write_text(table.replace("1aaa", "1aab"))
+    with pytest.raises(StoreError, match="index.csv: content differs"):
+        Store(folder)
+    (folder / "index.csv").write_text(table)
     shard.write_bytes(content[: len(content) // 2])
     with pytest.raises(StoreError, match="shard"):
         Store(folder).load_all()

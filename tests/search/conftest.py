@@ -10,12 +10,12 @@ from rdkit import Chem
 
 from molgen.energy.contacts import ContactPotential
 from molgen.energy.vina_terms import VinaWeights
-from molgen.search.conformers import embed_conformers
 from molgen.search.engine import pack, random_starts
 from molgen.search.field import Potential, TypedReceptor, build_field
 from molgen.search.settings import SearchSettings
 from molgen.search.templates import build_template
 from molgen.structure import Ligand, Pocket, Protein
+from molgen.structure.conformers import embed_conformers
 
 SETTINGS = SearchSettings(
     conformers=3, num_starts=256, num_chains=16, rounds=2, steps=12, potential=None

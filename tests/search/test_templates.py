@@ -9,9 +9,9 @@ import pytest
 from rdkit import Chem
 from scipy.spatial.transform import Rotation
 
-from molgen.search.conformers import embed_conformers
 from molgen.search.templates import TORSION_BINS, build_template, dihedral, superpose
 from molgen.structure import Ligand
+from molgen.structure.conformers import embed_conformers
 
 
 def template_of(smiles: str, count: int = 4):

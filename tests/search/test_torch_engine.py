@@ -18,7 +18,6 @@ from molgen.energy.vina_terms import VinaWeights
 from molgen.errors import ConfigError
 from molgen.graphs.energy_topology import build_energy_topology
 from molgen.search import kernels, torch_engine
-from molgen.search.conformers import embed_conformers
 from molgen.search.engine import pack, random_starts, search
 from molgen.search.field import Potential, TypedReceptor, build_field
 from molgen.search.settings import SearchSettings
@@ -26,6 +25,7 @@ from molgen.search.templates import build_template
 from molgen.search.torch_engine import torch_search
 from molgen.search.torch_pose import PoseEnergy, minimize_states, step_states
 from molgen.structure import Ligand
+from molgen.structure.conformers import embed_conformers
 
 SETTINGS = SearchSettings(
     conformers=3, num_starts=128, num_chains=12, rounds=2, steps=8, iterations=20

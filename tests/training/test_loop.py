@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -169,6 +173,35 @@ def test_a_batch_too_large_for_memory_is_halved_until_it_fits(tmp_path, monkeypa
     for key in ("train_loss", "val_error"):
         found, wanted = ([row[key] for row in run.history] for run in (result, expected))
         assert found == pytest.approx(wanted, rel=1e-4)
+
+
+TWO_PROCESSES = """
+import json, os, sys
+from pathlib import Path
+import pytest
+sys.path.insert(0, sys.argv[1])
+from test_loop import LineTask, LoopConfig, small_memory, train
+config = LoopConfig(epochs=2, warmup=3, devices=2)
+for most in (8, 3):
+    task = LineTask()
+    task.module.noise.p = 0.0
+    if os.environ["RANK"] == "1":
+        small_memory(task, pytest.MonkeyPatch(), most)
+    train(Path(sys.argv[2]) / str(most), task, config)
+    if os.environ["RANK"] == "0":
+        print(json.dumps([p.item() for p in task.module.parameters()]))
+"""
+
+
+def test_a_process_with_less_memory_halves_its_batches_alone(tmp_path):
+    (tmp_path / "two.py").write_text(TWO_PROCESSES)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    command += ["--standalone", tmp_path / "two.py", Path(__file__).parent, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "step 1: out of memory; batches go on in 4 parts" in done.stderr
+    whole, halved = map(json.loads, done.stdout.splitlines())
+    assert halved == pytest.approx(whole, rel=1e-5) and whole[0] != 0
 
 
 def test_one_example_too_large_for_memory_ends_the_run(tmp_path, monkeypatch):

@@ -32,10 +32,10 @@ from molgen.io import read_ligand, read_protein
 from molgen.metrics.rmsd import PoseDistances, pose_distances
 from molgen.metrics.success import wilson_interval
 from molgen.scoring.validity import check_poses
-from molgen.search.conformers import embed_conformers
 from molgen.search.samplers import SamplerSettings
 from molgen.search.settings import GuidanceSettings, InferenceSettings, SidegenSettings
 from molgen.structure import Ligand, Pocket
+from molgen.structure.conformers import embed_conformers
 
 COLUMNS = (
     "entry", "arm", "atoms", "poses", "evaluations", "seconds", "oracle", "share", "median",

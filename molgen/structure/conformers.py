@@ -6,7 +6,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
 from molgen.errors import LigandError
-from molgen.structure import Ligand
+from molgen.structure.ligand import Ligand
 
 _SEED_OFFSET = 61453
 """RDKit multiplies the seed with the conformer's number: seed 0 would
@@ -20,13 +20,18 @@ FEW = 8
 """From random coordinates a ligand gets this part of the conformers: every attempt takes long."""
 
 
-def embed_conformers(ligand: Ligand, count: int, seed: int, *, minimize: bool = True) -> Chem.Mol:
+def embed_conformers(
+    ligand: Ligand, count: int, seed: int, *, minimize: bool = True, attempts: int = ATTEMPTS
+) -> Chem.Mol:
     """Return the ligand with explicit hydrogens and up to ``count`` conformers.
 
     ETKDGv3 (Wang et al., J. Chem. Inf. Model. 2020, 60, 2044) with macrocycle and small-ring
     torsions; chirality and double-bond stereo of the graph are enforced. Where no conformer is
     found an eighth as many are tried from random coordinates. ``minimize`` relaxes bond lengths and
     angles with MMFF94 (UFF where MMFF lacks a type).
+
+    Args:
+        attempts: at a conformer, at most.
 
     Raises:
         LigandError: no 3D embedding is found even from random coordinates.
@@ -36,7 +41,7 @@ def embed_conformers(ligand: Ligand, count: int, seed: int, *, minimize: bool = 
     params.randomSeed = _SEED_OFFSET + seed % 1_000_000
     params.useSmallRingTorsions = True
     params.numThreads = 0
-    params.maxIterations = ATTEMPTS
+    params.maxIterations = attempts
     _embed(mol, count, params)
     if not mol.GetNumConformers():
         params.useRandomCoords = True

@@ -8,8 +8,8 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 
 from molgen.errors import LigandError
-from molgen.search.conformers import embed_conformers
 from molgen.structure import Ligand
+from molgen.structure.conformers import embed_conformers
 
 
 def ligand(smiles: str) -> Ligand:

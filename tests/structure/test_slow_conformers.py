@@ -7,8 +7,8 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from molgen.errors import LigandError
-from molgen.search.conformers import embed_conformers
 from molgen.structure import Ligand
+from molgen.structure.conformers import embed_conformers
 
 LIGAND = Ligand("hard", Chem.MolFromSmiles("CCOc1ccccc1"))
 
@@ -21,7 +21,7 @@ def failing(monkeypatch, calls):
         asked.append((count, params.useRandomCoords, params.maxIterations, params.timeout))
         return real(mol, count, params) if len(asked) > calls else []
 
-    monkeypatch.setattr("molgen.search.conformers.rdDistGeom.EmbedMultipleConfs", embed)
+    monkeypatch.setattr("molgen.structure.conformers.rdDistGeom.EmbedMultipleConfs", embed)
     return asked
 
 

@@ -1,0 +1,35 @@
+"""Lists of entries to leave out."""
+
+from __future__ import annotations
+
+import pytest
+
+from molgen.datasets.exclusion import excluded, read_exclusions
+from molgen.errors import InputError
+
+
+def test_files_and_folders_name_entries_by_pdb_code(tmp_path):
+    (tmp_path / "list.txt").write_text("# comment\n6XG5_TOP\n1abc, 2.0 Å\n\nmine-17 # own\n")
+    (tmp_path / "bench" / "7N03_ZRP").mkdir(parents=True)
+    names = read_exclusions([tmp_path / "list.txt", tmp_path / "bench"])
+    assert names == {"6xg5", "1abc", "mine-17", "7n03"}
+    assert excluded("6xg5", names) and excluded("7N03_A_1", names) and excluded("Mine-17", names)
+    assert not excluded("6xg5a", names) and not excluded("mine-1", names)
+    assert not excluded("6xg5", frozenset())
+
+
+def test_the_shipped_list_holds_the_benchmarks(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = read_exclusions(["benchmarks"])
+    # 428 of PoseBusters, 85 of Astex, 363 of the time split, none of them twice
+    assert len(names) == 876
+    assert {"6xg5", "1g9v", "6qqw"} <= names
+
+
+@pytest.mark.parametrize("content", [None, "", "# nothing\n"])
+def test_a_list_without_names_is_refused(tmp_path, content):
+    path = tmp_path / "list.txt"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match="list.txt: (expected a list|names no entry)"):
+        read_exclusions([path])
