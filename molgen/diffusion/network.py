@@ -47,6 +47,9 @@ class SidegenConfig:
     Attributes:
         encoder: name in `molgen.encoders.registry.TARGET_ENCODERS`.
         target: False takes the target away: the ligand alone, as in GeoDiff.
+        predicts: "clean": poses enter shrunk by c_skip and the error of the clean pose is weighted
+            by 1 / c_out² (Karras et al.); "noise": poses enter as they are, and the error is that
+            of the noise, as in the DDPM. For the ablation.
         width: features of a node.
         blocks: LTMP blocks.
         atoms, residues: nearest target atoms and residues that a ligand atom hears.
@@ -60,6 +63,7 @@ class SidegenConfig:
 
     encoder: str = "egnn"
     target: bool = True
+    predicts: Literal["clean", "noise"] = "clean"
     width: int = limited(64, min=8)
     blocks: int = limited(6, min=1)
     atoms: int = limited(24, min=1)
@@ -232,6 +236,8 @@ class Sidegen(nn.Module):
         """
         from molgen.diffusion.spaces import CENTRE, centre
 
+        if self.config.predicts == "noise":
+            return noisy * ligand.mask[:, None, :, None]
         own = sigma[..., None, None]
         middle = centre(noisy, ligand.mask)
         kept = 1.0 / (1.0 + (CENTRE * own / self.config.centre_spread) ** 2)

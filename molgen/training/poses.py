@@ -120,8 +120,10 @@ class PoseLossModule(nn.Module):
         self, estimates: list[Tensor], clean: Tensor, sigma: Tensor, batch: PoseBatch
     ) -> dict[str, Tensor]:
         config, mask = self.config, batch.ligand.mask
-        spread = self.model.network.config.spread
-        variance = sigma**2 * spread**2 / (sigma**2 + spread**2)
+        network = self.model.network.config
+        variance = sigma**2
+        if network.predicts == "clean":
+            variance = sigma**2 * network.spread**2 / (sigma**2 + network.spread**2)
         weight = 1.0 / (variance + config.floor**2)
         each = [(weight * _mean_square(found.float() - clean, mask)).mean() for found in estimates]
         terms = {"pose": each[-1]}

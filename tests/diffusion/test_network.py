@@ -79,6 +79,25 @@ def test_a_complex_alone_gives_what_it_gives_in_a_batch(seen):
     torch.testing.assert_close(both[small : small + 1, :, atoms], alone, atol=1e-9, rtol=0)
 
 
+@torch.no_grad()
+def test_a_new_network_that_predicts_noise_sees_none_and_the_other_shrinks(seen):
+    """A fresh network moves nothing: what comes out is what went into the blocks."""
+    target, ligand, noisy, sigma = seen
+    found = {}
+    for predicts in ("clean", "noise"):
+        made = SidegenModel(replace(SMALL, predicts=predicts), {"width": 16, "blocks": 1})
+        network = made.double().eval().network
+        found[predicts] = network(noisy, sigma, ligand, network.encode(target), "cartesian")[-1]
+    torch.testing.assert_close(found["noise"], noisy, atol=0.1, rtol=0)
+    # 1 / (1 + (2 / 3)²) of the distances to the centre
+    middle = (noisy * ligand.mask[:, None, :, None]).sum(2) / ligand.mask.sum(1)[:, None, None]
+    apart = (noisy[:, :, 0] - middle).norm(dim=-1)
+    centre = (found["clean"] * ligand.mask[:, None, :, None]).sum(2)
+    centre = centre / ligand.mask.sum(1)[:, None, None]
+    shrunk = (found["clean"][:, :, 0] - centre).norm(dim=-1)
+    torch.testing.assert_close(shrunk, apart / (1 + (2 / 3) ** 2), atol=0.1, rtol=0)
+
+
 @pytest.mark.parametrize("level", [0, 1])
 @torch.no_grad()
 def test_the_estimate_is_smooth_where_an_atom_hears_another_node(level, seen):
