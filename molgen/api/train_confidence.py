@@ -111,7 +111,6 @@ def train_confidence(
             "settings": to_dict(settings),
             "labels_sha256": data.fingerprint,
             **split_facts(ids, split, seed),
-            "trained_on": len(ids["train"]),
             "poses": int(sum(len(data.poses[k].rmsd) for k in parts["train"])),
             "held_complexes": len(rated),
         },

@@ -109,7 +109,6 @@ def train_energies(
             "labelling": found.manifest["settings"],
             "labels_sha256": print_.hexdigest(),
             **of_split,
-            "trained_on": len(parts["train"]),
             "conformers": sum(len(data.labels[k].energies) for k in parts["train"]),
             "held_ligands": len(held),
         },

@@ -154,7 +154,6 @@ def train_sidegen(
             "data_sha256": prints.hexdigest(),
             **of_split,
             "init": origin,
-            "trained_on": len(task.train),
             "held_complexes": len(held),
         },
         domain=domain,

@@ -149,6 +149,7 @@ class TrainingRun:
             "code": self.commit,
             "command": self.command,
             "parameters": sum(p.numel() for p in model.parameters()),
+            "trained_on": trained_on,
             **facts,
             "device": _device_name(self.device),
             "epochs": len(fitted.history),

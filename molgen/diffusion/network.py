@@ -203,7 +203,6 @@ class Sidegen(nn.Module):
             pairs=self.pairs(kind)[:, None],
             before=gaussian_basis(_distances(noisy), config.radial, REACH),
             level=level,
-            target=target,
             near=None if target is None else self._near(target, sigma),
         )
         g = None if target is None else target.features[:, None]
@@ -226,7 +225,7 @@ class Sidegen(nn.Module):
         pose = torch.arange(count * poses, device=sigma.device).reshape(count, poses)
         first = torch.arange(count, device=sigma.device)[:, None]
         lift = (pose - first) * target.places.shape[1]
-        return _Near(sizes, cutoff + growth[..., None, None], lift[..., None, None])
+        return _Near(target, sizes, cutoff + growth[..., None, None], lift[..., None, None])
 
     def _shrunk(self, noisy: Tensor, sigma: Tensor, ligand: LigandGraph, space: str) -> Tensor:
         """Return the poses shrunk towards the centre by what noise adds to their size.
@@ -249,12 +248,14 @@ class _Near(NamedTuple):
     """Which target nodes the atoms hear.
 
     Attributes:
+        target: that they belong to.
         sizes: nearest atoms and residues that are looked at.
         cutoff: of each of these, Å, (complexes, poses, 1, heard).
         lift: what takes the row of a node among those of all complexes to its row among those of
             all poses, (complexes, poses, 1, 1).
     """
 
+    target: EncodedTarget
     sizes: list[int]
     cutoff: Tensor
     lift: Tensor
@@ -269,7 +270,6 @@ class _State(NamedTuple):
     pairs: Tensor
     before: Tensor
     level: Tensor
-    target: EncodedTarget | None
     near: _Near | None
 
 
@@ -341,13 +341,13 @@ class _LtmpBlock(nn.Module):
         ``own`` are the open sides of the atoms, (complexes, poses, atoms, 3); ``g`` is (complexes,
         1, nodes, width) until the poses have told the target of themselves.
         """
-        assert state.target is not None and state.near is not None
+        assert state.near is not None
         nodes, width = g.shape[2], g.shape[3]
-        index, share = self._neighbours(x, state.target, state.near)
+        index, share = self._neighbours(x, state.near)
         share = share * state.atom_mask
         row = (index + state.near.lift).flatten()
         row_seen = index.flatten()
-        places = state.target.places.flatten(0, 1).index_select(0, row_seen)
+        places = state.near.target.places.flatten(0, 1).index_select(0, row_seen)
         there, side, level = places.reshape(*index.shape, -1).split([3, 3, 1], -1)
         offset = there - x[..., None, :]
         distance = (offset.square().sum(-1) + 1e-8).sqrt()
@@ -386,12 +386,13 @@ class _LtmpBlock(nn.Module):
         return heard, move, g
 
     @staticmethod
-    def _neighbours(x: Tensor, target: EncodedTarget, near: _Near) -> tuple[Tensor, Tensor]:
+    def _neighbours(x: Tensor, near: _Near) -> tuple[Tensor, Tensor]:
         """Return rows of the nodes near every atom, and how much of each is heard (0 to 1)."""
         count, poses, atoms = x.shape[:3]
         flat = x.detach().reshape(count, poses * atoms, 3)
         rows, distances, weights = [], [], []
-        for group, most in zip((target.atoms, target.residues), near.sizes, strict=True):
+        groups = (near.target.atoms, near.target.residues)
+        for group, most in zip(groups, near.sizes, strict=True):
             found, distance, weight = fading_nearest(flat, group.coords, None, most)
             rows.append(group.rows.gather(1, found.flatten(1)).reshape(found.shape))
             distances.append(distance)

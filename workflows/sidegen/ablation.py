@@ -17,7 +17,7 @@ import argparse
 import csv
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,7 +105,8 @@ def main() -> None:
         for arm, chosen in settings.items():
             if (folder.name, arm) in done or time.monotonic() - begin > 60 * options.minutes:
                 continue
-            append(options.out, measure(folder, arm, chosen, options.seed))
+            row = measure(folder, arm, chosen, options.seed)
+            append(options.out, COLUMNS, [row])
     print(table(read_rows(options.out), list(settings)))
 
 
@@ -176,15 +177,15 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def append(path: Path, row: dict[str, object]) -> None:
-    """Add a row."""
+def append(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    """Add rows to a table, which begins with the names of its columns."""
     new = not path.is_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
         if new:
             writer.writeheader()
-        writer.writerow(row)
+        writer.writerows(rows)
 
 
 def table(rows: list[dict[str, str]], names: list[str]) -> str:

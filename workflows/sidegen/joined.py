@@ -16,14 +16,13 @@ Markdown table.
 from __future__ import annotations
 
 import argparse
-import csv
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from ablation import chosen_arms, read_rows
+from ablation import EDGE, append, chosen_arms, read_rows
 
 from molgen.api.generate import GenerateConfig
 from molgen.errors import MolgenError
@@ -37,8 +36,6 @@ from molgen.search.settings import SidegenSettings
 from molgen.structure import Ligand, Pocket, Protein
 
 COLUMNS = ("id", "torsions", "atoms", "arm", "cpu", "lowest", "first", "best", "energy")
-EDGE = 25.0
-"""Å, of the box."""
 MOST_ATOMS = 60
 ALONE = "search"
 ARMS = {
@@ -90,18 +87,18 @@ def main() -> None:
             break
         if name not in done:
             rows = measure(name, protein, ligand, arms)
-            append(options.out, [[name, torsions, *row] for row in rows])
+            append(options.out, COLUMNS, [{"torsions": torsions, **row} for row in rows])
     print(table(read_rows(options.out), arms))
 
 
 def measure(
     name: str, protein: Protein, ligand: Ligand, arms: Mapping[str, SidegenSettings]
-) -> list[list[object]]:
-    """Return atoms, arm, CPU seconds, RMSD of lowest, first and best pose, lowest energy."""
+) -> list[dict[str, object]]:
+    """Return the rows of a ligand: CPU seconds, RMSD of three poses, lowest energy of each arm."""
     shift = np.random.default_rng(list(name.encode())).uniform(-1.0, 1.0, 3)
     pocket = Pocket(ligand.coords.mean(0) + shift, np.full(3, EDGE), "moved")
     scorer = build_pose_scorer("confidence", protein, GenerateConfig().confidence)
-    rows: list[list[object]] = []
+    rows: list[dict[str, object]] = []
     for arm, settings in arms.items():
         start = time.process_time()
         kind = "search" if arm == ALONE else "sidegen"
@@ -111,20 +108,13 @@ def measure(
         ranked = best_first(scorer.rated(found))
         rmsd = np.asarray(ligand_rmsd(ligand.mol, ranked.coords))
         lowest = int(ranked.scores.argmin())
-        numbers = (seconds, rmsd[lowest], rmsd[0], rmsd.min(), ranked.scores[lowest])
-        rows.append([ligand.num_atoms, arm, *(f"{value:.3f}" for value in numbers)])
+        numbers = {
+            "cpu": seconds, "lowest": rmsd[lowest], "first": rmsd[0], "best": rmsd.min(),
+            "energy": ranked.scores[lowest],
+        }  # fmt: skip
+        known = {"id": name, "atoms": ligand.num_atoms, "arm": arm}
+        rows.append(known | {key: f"{value:.3f}" for key, value in numbers.items()})
     return rows
-
-
-def append(path: Path, rows: Sequence[Sequence[object]]) -> None:
-    """Add the rows of a ligand."""
-    new = not path.is_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        if new:
-            writer.writerow(COLUMNS)
-        writer.writerows(rows)
 
 
 def table(rows: list[dict[str, str]], arms: Iterable[str]) -> str:
