@@ -34,7 +34,7 @@ def test_a_second_run_measures_what_is_missing(tmp_path, monkeypatch, capsys):
     out = tmp_path / "ablation.csv"
     arms = list(ablation.arms(4, 2))
     for done in arms[:3]:
-        ablation.append(out, row("6XG5_TOP", done))
+        ablation.append(out, ablation.COLUMNS, [row("6XG5_TOP", done)])
     monkeypatch.setattr("sys.argv", ["ablation.py", str(COMPLEXES), "--out", str(out)])
     ablation.main()
     wanted = [("6XG5_TOP", arm) for arm in arms[3:]] + [("7N03_ZRP", arm) for arm in arms]
@@ -63,7 +63,8 @@ def test_conformers_have_distances_after_superposition_only(tmp_path):
     found = ablation.measure(COMPLEXES / "6XG5_TOP", "rdkit", ablation.arms(6, 2)["rdkit"], 0)
     assert found["poses"] == 6 and 0.0 < found["aligned_best"] <= found["aligned_median"] < 3.0
     for name in ("rdkit", "none"):
-        ablation.append(tmp_path / "rows.csv", found if name == "rdkit" else row("6XG5_TOP", name))
+        known = found if name == "rdkit" else row("6XG5_TOP", name)
+        ablation.append(tmp_path / "rows.csv", ablation.COLUMNS, [known])
     text = ablation.table(ablation.read_rows(tmp_path / "rows.csv"), ["rdkit", "none"])
     rdkit, none = ([c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines()[4:])
     assert rdkit[2:10] == ["–"] * 8 and rdkit[11].startswith(f"{found['aligned_best']:.2f} (")

@@ -30,10 +30,11 @@ def test_a_second_run_measures_what_is_missing(call, monkeypatch, capsys):
 
     def measure(name, protein, ligand, arms):
         asked.append(name)
-        return [[20, arm, "1.0", "3.0", "2.5", "1.0", "-5.0"] for arm in arms]
+        numbers = {"cpu": 1.0, "lowest": 3.0, "first": 2.5, "best": 1.0, "energy": -5.0}
+        return [{"id": name, "atoms": 20, "arm": arm, **numbers} for arm in arms]
 
     monkeypatch.setattr(joined, "measure", measure)
-    joined.append(call, [["6XG5_TOP", 5, *row] for row in measure("", None, None, joined.ARMS)])
+    joined.append(call, joined.COLUMNS, measure("6XG5_TOP", None, None, joined.ARMS))
     asked.clear()
     joined.main()
     assert asked == ["7N03_ZRP"] and "2 ligands" in capsys.readouterr().out
@@ -52,10 +53,11 @@ def test_every_arm_is_measured_alike():
     protein = read_protein(folder / "6XG5_TOP_protein.pdb")
     ligand = read_ligand(folder / "6XG5_TOP_ligand.sdf")
     rows = joined.measure("6XG5_TOP", protein, ligand, light)
-    assert [row[1] for row in rows] == list(light)
-    for atoms, _, seconds, lowest, first, best, energy in rows:
-        assert atoms == 21 and float(seconds) > 0
-        assert 0 < float(best) <= min(float(lowest), float(first)) and float(energy) < 0
+    assert [row["arm"] for row in rows] == list(light)
+    for row in rows:
+        assert row["id"] == "6XG5_TOP" and row["atoms"] == 21 and float(row["cpu"]) > 0
+        lowest, first, best = (float(row[key]) for key in ("lowest", "first", "best"))
+        assert 0 < best <= min(lowest, first) and float(row["energy"]) < 0
 
 
 def test_the_table_counts_lower_energies():
