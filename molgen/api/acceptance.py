@@ -13,29 +13,26 @@ REFINED, RAW = "refined", "raw"
 def accept(
     refined: Sequence[RankedPose], raw: Sequence[RankedPose], count: int, distinct: float
 ) -> list[RankedPose]:
-    """Return at most ``count`` poses with their ``origin``, ranked as `rank_poses` does.
+    """Return at most ``count`` poses, valid ones first, then by score, with their ``origin``.
 
     Of a refined and a raw pose nearer than ``distinct`` Å the better one stays: the valid one, else
     the one of lower score. Raw poses near a better pose of either origin add nothing.
     """
     members = [(pose, REFINED) for pose in refined] + [(pose, RAW) for pose in raw]
-    members.sort(key=lambda member: _order(member[0], "score"))
+    members.sort(key=lambda member: _order(member[0]))
     chosen: list[tuple[RankedPose, str]] = []
     for pose, origin in members:
         rivals = [p for p, other in chosen if RAW in (origin, other)]
         place = heavy_coords(pose.mol)
         if all(moved_by(place, heavy_coords(rival.mol)) >= distinct for rival in rivals):
             chosen.append((pose, origin))
-    rated = all("confidence" in pose.properties for pose, _ in chosen)
-    chosen.sort(key=lambda member: _order(member[0], "confidence" if rated else "score"))
     return [
         replace(pose, properties={**pose.properties, "rank": rank, "origin": origin})
         for rank, (pose, origin) in enumerate(chosen[:count], start=1)
     ]
 
 
-def _order(pose: RankedPose, name: str) -> tuple[bool, float]:
-    """Return what valid poses of low score, or of high confidence, come first by."""
-    value = pose.properties[name]
-    assert isinstance(value, float)
-    return not pose.properties["posebusters_pass"], value if name == "score" else -value
+def _order(pose: RankedPose) -> tuple[bool, float]:
+    score = pose.properties["score"]
+    assert isinstance(score, float)
+    return not pose.properties["posebusters_pass"], score

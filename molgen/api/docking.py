@@ -84,8 +84,7 @@ class Docking:
         ranked = rank_poses(poses, receptor)
         if not config.keep_raw or poses.raw is None:
             return ranked, {}
-        drawn = self.scorer.rated(poses.raw) if self.scorer.knows(poses.raw) else poses.raw
-        raw = rank_poses(drawn, receptor)
+        raw = rank_poses(poses.raw, receptor)
         chosen = accept(ranked, raw, config.num_poses, config.search.distinct)
         return chosen, {RAW_POSES: [(pose.mol, pose.properties) for pose in raw]}
 
@@ -103,6 +102,8 @@ class Docking:
 
 def _only_energy(config: GenerateConfig) -> tuple[str, str]:
     """Return the option that leaves only energy to rank by, and why; ("", "") without one."""
+    if config.keep_raw:
+        return "keep_raw", "raw poses are compared with refined ones by energy"
     if config.sampler == "vina":
         return "sampler vina", "its energies are not those of training"
     return "", ""
@@ -134,7 +135,7 @@ def _relaxer(config: GenerateConfig, target: Target) -> PoseRelaxer | None:
     """
     if not config.relax:
         return None
-    if option := _only_energy(config)[0] or ("keep_raw" if config.keep_raw else ""):
+    if option := _only_energy(config)[0]:
         raise ConfigError(f"relax does not go with {option}; `molgen relax` takes any poses")
     from molgen.api.relax_poses import PoseRelaxer  # OpenMM: only where it is asked for
 

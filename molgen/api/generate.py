@@ -61,7 +61,7 @@ class GenerateConfig:
         keep_raw: write what a learned sampler drew to raw_poses.sdf, and return a refined pose only
             where it is valid or scores better (see `molgen.api.acceptance`).
         rank: registry name of what ranks valid poses, confidence or energy; "auto" is confidence,
-            except with the sampler ``vina``, whose energies are others.
+            except with ``keep_raw`` and with the sampler ``vina``, whose energies are others.
         confidence: checkpoint that rates poses.
         relax: minimise the poses to return in the pocket, and return the minimum where it is
             better (see `molgen.api.relax_found`).

@@ -34,7 +34,6 @@ class Store(Sequence[StoredComplex]):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder, (FORMAT, VERSION))
-        self._check(INDEX, self.manifest["index_sha256"])
         self.table = read_table(self.folder / INDEX, INDEX_FIELDS)
         usable = [row for row in self.table if row["status"] == "ok"]
         self.rows: dict[str, Row] = {row["id"]: row for row in usable}
@@ -56,7 +55,6 @@ class Store(Sequence[StoredComplex]):
             raise StoreError(f"{self.folder}: no usable entry {name!r}{_nearest(name, self.ids)}")
         shard = self.rows[name]["shard"]
         if shard not in self._shards:
-            self._check(shard, self.manifest["shards"].get(shard))
             self._shards[shard] = {e.id: e for e in read_entries(self.folder / shard)}
         return self._shards[shard][name]
 
@@ -73,13 +71,10 @@ class Store(Sequence[StoredComplex]):
         Raises:
             StoreError: names the first file that differs.
         """
-        for name, expected in self.manifest["shards"].items():
-            self._check(name, expected)
-
-    def _check(self, name: str, expected: str | None) -> None:
-        path = self.folder / name
-        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-            raise StoreError(f"{path}: content differs from the manifest; build the store again")
+        sums = {**self.manifest["shards"], INDEX: self.manifest["index_sha256"]}
+        for name, expected in sums.items():
+            if hashlib.sha256((self.folder / name).read_bytes()).hexdigest() != expected:
+                raise StoreError(f"{self.folder / name}: content differs from the manifest")
 
 
 def _nearest(name: str, ids: tuple[str, ...]) -> str:

@@ -14,14 +14,14 @@ from molgen.api.pose_output import RankedPose
 from molgen.search.settings import SidegenSettings
 
 
-def pose(score, valid, x, **further):
+def pose(score, valid, x):
     """Return a pose of ethane with its first atom at ``x`` Å."""
     mol = Chem.MolFromSmiles("CC")
     conformer = Chem.Conformer(2)
     conformer.SetAtomPosition(0, Point3D(x, 0.0, 0.0))
     conformer.SetAtomPosition(1, Point3D(x + 1.5, 0.0, 0.0))
     mol.AddConformer(conformer)
-    return RankedPose(mol, {"rank": 0, "score": score, "posebusters_pass": valid, **further})
+    return RankedPose(mol, {"rank": 0, "score": score, "posebusters_pass": valid})
 
 
 def told(poses):
@@ -53,17 +53,9 @@ def test_poses_apart_stay_and_are_ranked_together():
     assert told(accept(refined, raw, 2, 1.5)) == told(found)[:2]
 
 
-def test_confidence_ranks_what_energy_let_stand():
-    refined = [pose(-8.0, True, 0.0, confidence=0.2), pose(-6.0, True, 9.0, confidence=0.9)]
-    raw = [pose(-7.0, True, 0.5, confidence=0.8), pose(-5.0, True, 20.0, confidence=0.5)]
-    found = accept(refined, raw, 10, 1.5)
-    assert told(found) == [("refined", -6.0), ("raw", -5.0), ("refined", -8.0)]
-
-
-@pytest.mark.parametrize("rank", ["confidence", "energy"])
-def test_raw_and_refined_poses_are_both_kept(tmp_path, target, quick, rank):
+def test_raw_and_refined_poses_are_both_kept(tmp_path, target, quick):
     sidegen = SidegenSettings(samples=3, steps=4, rounds=0, starts=8)
-    config = replace(quick, sampler="sidegen", keep_raw=True, sidegen=sidegen, rank=rank)
+    config = replace(quick, sampler="sidegen", keep_raw=True, sidegen=sidegen)
     generate(target, tmp_path / "out", config=config)
     raw, final = (
         list(Chem.SDMolSupplier(str(tmp_path / "out" / name)))
@@ -71,16 +63,12 @@ def test_raw_and_refined_poses_are_both_kept(tmp_path, target, quick, rank):
     )
     assert len(raw) == 3 and 1 <= len(final) <= 2
     assert {mol.GetProp("origin") for mol in final} <= {"raw", "refined"}
-
-    def place(mol):
-        sign = -1.0 if rank == "confidence" else 1.0
-        value = sign * float(mol.GetProp("score" if rank == "energy" else rank))
-        return mol.GetProp("posebusters_pass") != "true", value
-
-    assert [place(mol) for mol in raw] == sorted(place(mol) for mol in raw)
-    assert [place(mol) for mol in final] == sorted(place(mol) for mol in final)
-    if rank == "energy":  # no raw pose is better than what is returned
-        assert place(final[0]) <= place(raw[0])
+    places = [
+        (mol.GetProp("posebusters_pass") != "true", float(mol.GetProp("score"))) for mol in raw
+    ]
+    assert places == sorted(places)
+    best = (final[0].GetProp("posebusters_pass") != "true", float(final[0].GetProp("score")))
+    assert best <= places[0]  # no raw pose is better than what is returned
 
     generate(target, tmp_path / "out", config=replace(config, keep_raw=False), force=True)
     assert not (tmp_path / "out/raw_poses.sdf").exists()
