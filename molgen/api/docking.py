@@ -103,7 +103,7 @@ class Docking:
 def _only_energy(config: GenerateConfig) -> tuple[str, str]:
     """Return the option that leaves only energy to rank by, and why; ("", "") without one."""
     if config.keep_raw:
-        return "keep_raw", "raw poses are compared with refined ones by energy"
+        return "keep_raw", "it was trained on searched poses, not on what a model draws"
     if config.sampler == "vina":
         return "sampler vina", "its energies are not those of training"
     return "", ""

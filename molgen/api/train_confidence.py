@@ -83,7 +83,7 @@ def train_confidence(
     opened = Store(store)
     data = ConfidenceData(opened, [Path(one) for one in poses], settings.sampling.found)
     seed = settings.seed
-    named = split_parts(list(opened.rows.values()), split, seed, exclude)
+    named, left_out = split_parts(list(opened.rows.values()), split, seed, exclude)
     parts = {part: data.positions(named[part]) for part in PARTS}
     if not parts["train"] or not parts["val"]:
         raise InputError(
@@ -111,6 +111,7 @@ def train_confidence(
             "settings": to_dict(settings),
             "labels_sha256": data.fingerprint,
             **split_facts(ids, split, seed),
+            **left_out,
             "poses": int(sum(len(data.poses[k].rmsd) for k in parts["train"])),
             "held_complexes": len(rated),
         },

@@ -114,7 +114,7 @@ def train_sidegen(
     )
     opened = [Store(store) for store in stores]
     rows = [row for store in opened for row in store.rows.values()]
-    parts = split_parts(rows, split, training.seed, exclude)
+    parts, left_out = split_parts(rows, split, training.seed, exclude)
     data = PoseData(opened, training.pocket)
     torch.manual_seed(training.seed)
     model = SidegenModel(training.network, run.encoder, training.schedule, training.pocket)
@@ -153,6 +153,7 @@ def train_sidegen(
             "settings": to_dict(training) | {"encoder": run.encoder or {}},
             "data_sha256": prints.hexdigest(),
             **of_split,
+            **left_out,
             "init": origin,
             "held_complexes": len(held),
         },
@@ -204,7 +205,7 @@ Draws poses of a ligand in a protein pocket by denoising diffusion; {parameters:
 it works: `docs/sidegen.md`.
 
 * Data: {trained_on} complexes in PDBBind layout. SHA-256 over the shards: `{data_sha256}`.
-* Split: {split}, SHA-256 of the lists: `{split_sha256}`.
+* Split: {split}, SHA-256 of the lists: `{split_sha256}`; excluded by list: {excluded}.
 * Code: molgen {molgen}, commit {code}.
 * Command: `{command}`
 * Settings: `{settings_text}`

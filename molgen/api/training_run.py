@@ -191,10 +191,11 @@ def split_parts(
     split: str | Path | None,
     seed: int,
     exclude: Sequence[str | Path] = (),
-) -> dict[str, list[str]]:
-    """Return {part: ids} of a store's rows; ids on no list of the folder ``split`` train.
+) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """Return {part: ids} of a store's rows, and what metrics.json says of excluded entries.
 
-    Without a folder the split is made by clusters of the pocket chains.
+    Ids on no list of the folder ``split`` train; without a folder the split is made by clusters of
+    the pocket chains.
 
     Args:
         exclude: lists of entries that are in no part (`molgen.datasets.exclusion`).
@@ -209,7 +210,12 @@ def split_parts(
         parts = read_split(split)
         held = {*parts["val"], *parts["test"]}
         parts |= {"train": sorted(row["id"] for row in rows if row["id"] not in held)}
-    return {part: [k for k in ids if not excluded(k, left_out)] for part, ids in parts.items()}
+    kept = {part: [k for k in ids if not excluded(k, left_out)] for part, ids in parts.items()}
+    facts = {
+        "exclude": [Path(one).name for one in exclude],
+        "excluded": sum(len(parts[part]) - len(ids) for part, ids in kept.items()),
+    }
+    return kept, facts
 
 
 def split_facts(

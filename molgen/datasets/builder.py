@@ -19,7 +19,7 @@ from pathlib import Path
 from molgen.datasets.complex import StoredComplex
 from molgen.datasets.encode import EncodingRefusedError, chain_names, encode_complex, pocket_chain
 from molgen.datasets.encoding import COUNTS, FORMAT, INDEX_FIELDS, VERSION
-from molgen.datasets.exclusion import excluded
+from molgen.datasets.exclusion import entry_key, excluded
 from molgen.datasets.manifest import MANIFEST
 from molgen.datasets.pdbbind import RawEntry
 from molgen.datasets.shard import Row, entry_counts, read_rows, shard_bytes, shard_name
@@ -49,7 +49,7 @@ class BuildOptions:
         cutoff: Å; receptor residues with an atom this near to the ligand are kept whole.
         shard_size: entries in a shard, also what a kill can cost at most per worker.
         conformers: of every ligand, embedded; training varies the geometry of poses with them.
-        exclude: entries of these names or PDB codes are left out, see `excluded`.
+        exclude: names or PDB codes of entries that are left out.
     """
 
     cutoff: float = 10.0
@@ -62,6 +62,7 @@ class BuildOptions:
             raise ConfigError(f"cutoff must lie between 3 and 50 Å, got {self.cutoff:g}")
         if self.shard_size < 1:
             raise ConfigError(f"shard_size must be at least 1, got {self.shard_size}")
+        object.__setattr__(self, "exclude", frozenset(map(entry_key, self.exclude)))
         if self.conformers < 0:
             raise ConfigError(f"conformers must be at least 0, got {self.conformers}")
 

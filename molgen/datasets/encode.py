@@ -192,7 +192,7 @@ def _conformers(ligand: Ligand, count: int) -> np.ndarray:
         return np.zeros((0, *shape[1:]), dtype=np.float32)
     try:
         with quiet_rdkit():
-            mol = embed_conformers(ligand, count, seed=0, attempts=ATTEMPTS)
+            mol = embed_conformers(ligand, count, seed=0, attempts=ATTEMPTS, threads=1)
     except LigandError:
         return np.zeros((0, *shape[1:]), dtype=np.float32)
     coords = [c.GetPositions()[: ligand.num_atoms] for c in mol.GetConformers()]

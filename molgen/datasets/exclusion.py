@@ -7,6 +7,7 @@ from collections.abc import Iterable, Set
 from importlib.resources import files
 from pathlib import Path
 
+from molgen.datasets.pdbbind import entry_folders
 from molgen.errors import InputError
 
 BENCHMARKS = "benchmarks"
@@ -19,8 +20,8 @@ def read_exclusions(sources: Iterable[str | Path]) -> frozenset[str]:
     """Return the names on some lists, those of PDB entries as their codes in lower case.
 
     Args:
-        sources: each a text file with a name at the start of every line (``#`` begins a comment), a
-            folder whose content is named by entries, or `BENCHMARKS`.
+        sources: each `BENCHMARKS`; a text file with a name at the start of every line, up to a
+            blank, comma or semicolon (``#`` begins a comment); or a folder with entries in it.
 
     Raises:
         InputError: a source cannot be read, or names nothing.
@@ -36,28 +37,28 @@ def read_exclusions(sources: Iterable[str | Path]) -> frozenset[str]:
 
 def excluded(identifier: str, names: Set[str]) -> bool:
     """Tell whether an entry is among the names of `read_exclusions`."""
-    return bool(names) and _key(identifier) in names
+    return bool(names) and entry_key(identifier) in names
+
+
+def entry_key(name: str) -> str:
+    """Return the PDB code that a name begins with, else all of it, in lower case."""
+    name = name.lower()
+    code = _CODE.match(name)
+    return code.group() if code else name
 
 
 def _names(source: str | Path) -> list[str]:
     path = Path(source)
     try:
-        if str(source) == BENCHMARKS and not path.exists():
+        if str(source) == BENCHMARKS:
             text = files("molgen.data").joinpath("splits/benchmarks.txt").read_text("utf-8")
         elif path.is_dir():
-            return [_key(entry.name) for entry in path.iterdir()]
+            return [entry_key(folder.name) for folder in entry_folders(path)]
         else:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{source}: expected a list of entries, a folder of entries or {BENCHMARKS!r} ({error})"
         ) from None
     lines = (re.split(r"[\s,;]", line.split("#")[0].strip())[0] for line in text.splitlines())
-    return [_key(name) for name in lines if name]
-
-
-def _key(name: str) -> str:
-    """Return the PDB code that a name begins with, else all of it, in lower case."""
-    name = name.lower()
-    code = _CODE.match(name)
-    return code.group() if code else name
+    return [entry_key(name.strip("\"'")) for name in lines if name]

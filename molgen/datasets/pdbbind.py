@@ -54,7 +54,7 @@ def find_entries(raw: str | Path) -> list[RawEntry]:
         raise InputError(f"{root}: no such folder; expected RAW/<id>/<id>_protein.pdb")
     facts = _read_index_files(root)
     folders: dict[str, Path] = {}
-    for folder in _entry_folders(root, MAX_DEPTH):
+    for folder in entry_folders(root):
         if folder.name in folders:
             raise InputError(f"{root}: entry {folder.name} twice: {folders[folder.name]}, {folder}")
         folders[folder.name] = folder
@@ -78,7 +78,7 @@ def find_entries(raw: str | Path) -> list[RawEntry]:
     return entries
 
 
-def _entry_folders(folder: Path, depth: int) -> list[Path]:
+def entry_folders(folder: Path, depth: int = MAX_DEPTH) -> list[Path]:
     """Return the entry folders below ``folder``: those without folders of their own."""
     found = []
     for child in sorted(folder.iterdir()):
@@ -87,7 +87,7 @@ def _entry_folders(folder: Path, depth: int) -> list[Path]:
         inside = list(child.iterdir())
         files = any(path.is_file() for path in inside)
         if not files and depth > 1 and any(path.is_dir() for path in inside):
-            found += _entry_folders(child, depth - 1)
+            found += entry_folders(child, depth - 1)
         else:
             found.append(child)
     return found

@@ -34,13 +34,13 @@ class Store(Sequence[StoredComplex]):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder, (FORMAT, VERSION))
+        self._check(INDEX)
         self.table = read_table(self.folder / INDEX, INDEX_FIELDS)
         usable = [row for row in self.table if row["status"] == "ok"]
         self.rows: dict[str, Row] = {row["id"]: row for row in usable}
         self.ids: tuple[str, ...] = tuple(self.rows)
         for name in self.manifest["shards"]:
-            if not (self.folder / name).is_file():
-                raise StoreError(f"{self.folder}: {name} is missing; build the store again")
+            self._find(name)
         self._shards: dict[str, dict[str, StoredComplex]] = {}
 
     def __len__(self) -> int:
@@ -55,6 +55,7 @@ class Store(Sequence[StoredComplex]):
             raise StoreError(f"{self.folder}: no usable entry {name!r}{_nearest(name, self.ids)}")
         shard = self.rows[name]["shard"]
         if shard not in self._shards:
+            self._check(shard)
             self._shards[shard] = {e.id: e for e in read_entries(self.folder / shard)}
         return self._shards[shard][name]
 
@@ -71,10 +72,20 @@ class Store(Sequence[StoredComplex]):
         Raises:
             StoreError: names the first file that differs.
         """
-        sums = {**self.manifest["shards"], INDEX: self.manifest["index_sha256"]}
-        for name, expected in sums.items():
-            if hashlib.sha256((self.folder / name).read_bytes()).hexdigest() != expected:
-                raise StoreError(f"{self.folder / name}: content differs from the manifest")
+        for name in (*self.manifest["shards"], INDEX):
+            self._check(name)
+
+    def _check(self, name: str) -> None:
+        sums = self.manifest["shards"] | {INDEX: self.manifest.get("index_sha256")}
+        path, expected = self._find(name), sums.get(name)
+        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+            raise StoreError(f"{path}: content differs from the manifest; build the store again")
+
+    def _find(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.is_file():
+            raise StoreError(f"{self.folder}: {name} is missing; build the store again")
+        return path
 
 
 def _nearest(name: str, ids: tuple[str, ...]) -> str:

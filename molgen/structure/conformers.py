@@ -21,7 +21,13 @@ FEW = 8
 
 
 def embed_conformers(
-    ligand: Ligand, count: int, seed: int, *, minimize: bool = True, attempts: int = ATTEMPTS
+    ligand: Ligand,
+    count: int,
+    seed: int,
+    *,
+    minimize: bool = True,
+    attempts: int = ATTEMPTS,
+    threads: int = 0,
 ) -> Chem.Mol:
     """Return the ligand with explicit hydrogens and up to ``count`` conformers.
 
@@ -32,6 +38,7 @@ def embed_conformers(
 
     Args:
         attempts: at a conformer, at most.
+        threads: 0 for all.
 
     Raises:
         LigandError: no 3D embedding is found even from random coordinates.
@@ -40,7 +47,7 @@ def embed_conformers(
     params = rdDistGeom.ETKDGv3()
     params.randomSeed = _SEED_OFFSET + seed % 1_000_000
     params.useSmallRingTorsions = True
-    params.numThreads = 0
+    params.numThreads = threads
     params.maxIterations = attempts
     _embed(mol, count, params)
     if not mol.GetNumConformers():
@@ -51,7 +58,7 @@ def embed_conformers(
             f"{ligand.name}: no 3D conformer could be embedded; check stereo and ring closures"
         )
     if minimize:
-        relax_conformers(mol)
+        relax_conformers(mol, threads=threads)
     return mol
 
 
@@ -63,9 +70,9 @@ def _embed(mol: Chem.Mol, count: int, params: rdDistGeom.EmbedParameters) -> Non
         mol.RemoveAllConformers()
 
 
-def relax_conformers(mol: Chem.Mol, max_iterations: int = 200) -> None:
+def relax_conformers(mol: Chem.Mol, max_iterations: int = 200, threads: int = 0) -> None:
     """Minimise all conformers in place, MMFF94 first, UFF where MMFF has no parameters."""
     if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
-        rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(mol, numThreads=0, maxIters=max_iterations)
+        rdForceFieldHelpers.MMFFOptimizeMoleculeConfs(mol, threads, max_iterations)
     elif rdForceFieldHelpers.UFFHasAllMoleculeParams(mol):
-        rdForceFieldHelpers.UFFOptimizeMoleculeConfs(mol, numThreads=0, maxIters=max_iterations)
+        rdForceFieldHelpers.UFFOptimizeMoleculeConfs(mol, threads, max_iterations)

@@ -175,19 +175,19 @@ class _Run:
         self.record: Record | None = None
         self.parts = 1
         self.last: list[Piece] = []
-        self.saved = time.monotonic()
         self.started = time.monotonic()
+        self.saved = self.agreed = 0.0
 
     def train(self) -> str:
         """Run epochs until one of the reasons to stop; return it."""
-        self.started = self.saved = time.monotonic()
+        self.started = time.monotonic()
         before = self.counters.seconds
         while True:
             reason = self._finished()
             if reason:
                 return reason
             self._epoch(before)
-            self.counters.seconds = before + time.monotonic() - self.started
+            self.counters.seconds = before + self._spent()
             self._validate()
             self._save()
             if self.record is not None and self.fabric.global_rank == 0:
@@ -226,14 +226,18 @@ class _Run:
             counters.batch += 1
             if self.fabric.global_rank == 0:
                 self.report("batch", counters.batch, len(mine), losses)
-            if time.monotonic() - self.saved > 60 * self.config.save_minutes:
-                counters.seconds = before + time.monotonic() - self.started
+            if self._spent() - self.saved > 60 * self.config.save_minutes:
+                counters.seconds = before + self._spent()
                 self._save()
+
+    def _spent(self) -> float:
+        """Return the seconds of this call, as of the last step where processes must agree."""
+        return self.agreed if self.fabric.world_size > 1 else time.monotonic() - self.started
 
     def _expected(self, total: int, before: float) -> int:
         """Return the steps that the run will have, as far as its time limit allows."""
         limit = 60 * self.config.max_minutes
-        spent = before + time.monotonic() - self.started
+        spent = before + self._spent()
         if not limit or spent <= 0 or self.counters.step <= self.config.warmup:
             return total
         return min(total, round(self.counters.step * max(1.0, limit / spent)))
@@ -293,12 +297,19 @@ class _Run:
         return total
 
     def _average_gradients(self) -> None:
-        """Give all processes the mean of their gradients; where one has none it counts as 0."""
+        """Give all processes the mean of their gradients and of their clocks.
+
+        Where a process has no gradient it counts as 0, where none has one there is none.
+        """
         weights = [p for p in self.live.parameters() if p.requires_grad]
         own = [torch.zeros_like(p) if p.grad is None else p.grad for p in weights]
-        mean = self.fabric.all_reduce(torch.cat([g.flatten() for g in own]), reduce_op="mean")
-        for weight, part in zip(weights, mean.split([p.numel() for p in weights]), strict=True):
-            weight.grad = part.view_as(weight)
+        facts = [float(p.grad is not None) for p in weights] + [time.monotonic() - self.started]
+        flat = torch.cat([*(g.flatten() for g in own), own[0].new_tensor(facts)])
+        mean = self.fabric.all_reduce(flat, reduce_op="mean")
+        *parts, used, clock = mean.split([*(p.numel() for p in weights), len(weights), 1])
+        for weight, part, some in zip(weights, parts, used.tolist(), strict=True):
+            weight.grad = part.view_as(weight) if some else None
+        self.agreed = float(clock)
 
     def _smaller(self, pieces: list[Piece]) -> list[Piece]:
         """Return the batch in twice as many pieces; those to come are divided alike."""
@@ -367,7 +378,7 @@ class _Run:
         if self.fabric.global_rank == 0:
             save_state(self.state, self.counters, self.modules, self.optimizer, self.best)
         self.fabric.barrier()
-        self.saved = time.monotonic()
+        self.saved = self._spent()
 
 
 def prefetch(items: Sequence[Any], load: Callable[[Any], Any], ahead: int = 2) -> Iterator[Any]:
@@ -404,8 +415,8 @@ def _fabric(config: LoopConfig, device: str) -> Any:
     kind, _, number = device.partition(":")
     devices: Any = [int(number)] if number else config.devices
     several = config.devices * config.nodes > 1
-    # the last block of a network tells the target something that nobody asks for
-    parallel = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+    # gradients meet in `_average_gradients`: nothing else is to be exchanged during a step
+    parallel = DDPStrategy(broadcast_buffers=False)
     fabric = Fabric(
         accelerator=kind,
         devices=devices,

@@ -123,8 +123,9 @@ class PoseData:
         for k in positions:
             ligand = self.coords[k]
             center = ligand.mean(0) + rng.normal(0.0, sampling.centre, 3)
-            if len(self.shapes[k]) and rng.random() < sampling.conformers:
-                ligand = self.shapes[k][rng.integers(len(self.shapes[k]))]
+            shapes = self.shapes[k]
+            if sampling.conformers and len(shapes) and rng.random() < sampling.conformers:
+                ligand = shapes[rng.integers(len(shapes))]
             target = self.targets[k].within(center, self.pocket.reach(len(ligand)))
             noise = rng.normal(0.0, sampling.receptor, target.coords.shape).astype(np.float32)
             targets.append(replace(target, coords=target.coords + noise))

@@ -233,6 +233,7 @@ def measure(
 ) -> dict[str, float]:
     """Return losses on fixed noise, and how near sampled poses come to the crystal's.
 
+    A batch that does not fit into memory is halved; the halves draw other noise.
     RMSDs are over heavy atoms in the order of the file, without regard to symmetry. Poses start
     from the crystal's bond lengths, angles and rings; torsions and place are drawn.
     """
@@ -256,10 +257,11 @@ def measure(
             if len(chosen) == 1:
                 name = data.ids[chosen[0]]
                 raise TrainingError(f"validation: {name} alone does not fit into memory")
-            waiting = [(space, part, seed) for part in halved(chosen)] + waiting
+            parts = halved(chosen)
+            waiting = [(space, part, seed + 1000 * k) for k, part in enumerate(parts)] + waiting
             continue
         loss, place, shape = found
-        sums.setdefault(f"{space}_loss", []).append(loss)
+        sums.setdefault(f"{space}_loss", []).extend(len(chosen) * [loss])
         sums.setdefault(f"{space}_rmsd", []).extend(place.flatten().tolist())
         sums.setdefault(f"{space}_best", []).extend(place.min(1).values.tolist())
         sums.setdefault(f"{space}_aligned", []).extend(shape.flatten().tolist())

@@ -10,9 +10,11 @@ from molgen.errors import InputError
 
 def test_files_and_folders_name_entries_by_pdb_code(tmp_path):
     (tmp_path / "list.txt").write_text("# comment\n6XG5_TOP\n1abc, 2.0 Å\n\nmine-17 # own\n")
-    (tmp_path / "bench" / "7N03_ZRP").mkdir(parents=True)
-    names = read_exclusions([tmp_path / "list.txt", tmp_path / "bench"])
-    assert names == {"6xg5", "1abc", "mine-17", "7n03"}
+    (tmp_path / "quoted.csv").write_text('"2def",3.5\n', encoding="utf-8-sig")
+    for folder in ("bench/7N03_ZRP", "bench/2011-2019/3ghi"):
+        (tmp_path / folder).mkdir(parents=True)
+    names = read_exclusions(tmp_path / one for one in ("list.txt", "quoted.csv", "bench"))
+    assert names == {"6xg5", "1abc", "mine-17", "2def", "7n03", "3ghi"}
     assert excluded("6xg5", names) and excluded("7N03_A_1", names) and excluded("Mine-17", names)
     assert not excluded("6xg5a", names) and not excluded("mine-1", names)
     assert not excluded("6xg5", frozenset())
@@ -20,6 +22,7 @@ def test_files_and_folders_name_entries_by_pdb_code(tmp_path):
 
 def test_the_shipped_list_holds_the_benchmarks(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "benchmarks" / "1abc").mkdir(parents=True)  # is meant by ./benchmarks only
     names = read_exclusions(["benchmarks"])
     # 428 of PoseBusters, 85 of Astex, 363 of the time split, none of them twice
     assert len(names) == 876

@@ -59,6 +59,22 @@ def test_rows_rank_by_energy_as_the_command_does(run, monkeypatch, capsys):
     assert capsys.readouterr().out == said
 
 
+def test_a_wrong_run_leaves_the_rows_and_a_shard_replaces_its_own(run, monkeypatch, capsys):
+    out = run / "rows.csv"
+    known = dict.fromkeys(tables.COLUMNS, "") | {"rotatable_bonds": "1", "seconds": "1.0"}
+    others = [known | {"set": "astex", "id": name} for name in ("1AAA_X", "9ZZZ_X")]
+    write(out, others)
+    monkeypatch.setattr("sys.argv", ["tables.py", str(out), str(run / "nothing")])
+    with pytest.raises(SystemExit):
+        tables.main()
+    assert "no */evaluation/molgen" in capsys.readouterr().err
+    assert [row["id"] for row in tables.read(out)] == ["1AAA_X", "9ZZZ_X"]
+    monkeypatch.setattr("sys.argv", ["tables.py", str(out), str(run / "run")])
+    tables.main()
+    found = {row["id"]: row["status"] for row in tables.read(out)}
+    assert found == {"1AAA_X": "ok", "2BBB_X": "failed", "9ZZZ_X": ""}
+
+
 def test_the_shipped_rows_give_the_shipped_table(capsys):
     tables.show(tables.read(ROOT / "docs/benchmarks/molgen.csv"))
     document = (ROOT / "docs/benchmarks.md").read_text("utf-8").replace("*", "")

@@ -14,6 +14,7 @@ import csv
 import json
 import math
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,22 +44,29 @@ def gather(run: Path) -> dict[Key, dict[str, str]]:
         name, arm = path.parents[2].name, path.parent.name
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
-                made = run / name / arm / row["id"] / "run.json"
-                facts = json.loads(made.read_text("utf-8")) if made.is_file() else {}
-                code = {"molgen": facts.get("molgen", ""), "commit": facts.get("commit", "")}
+                code = code_of(run / name / arm / row["id"])
                 full = row | code | {"set": name, "arm": arm}
                 rows[name, arm, row["id"]] = {key: str(full.get(key, "")) for key in COLUMNS}
     return rows
 
 
-def write(path: Path, rows: dict[Key, dict[str, str]]) -> None:
-    """Write the table, sorted."""
+def code_of(folder: Path) -> dict[str, str]:
+    """Return version and commit of the molgen that wrote a folder; "" where it does not say."""
+    path = folder / "run.json"
+    facts = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return {key: facts.get(key, "") for key in ("molgen", "commit")}
+
+
+def write(
+    path: Path, rows: Mapping[tuple[str, ...], dict[str, str]], columns: Sequence[str] = COLUMNS
+) -> None:
+    """Write a table, sorted."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         atomic_write(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as stream,
     ):
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows[key] for key in sorted(rows))
 

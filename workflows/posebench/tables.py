@@ -2,24 +2,24 @@
 
     python workflows/posebench/tables.py docs/benchmarks/molgen.csv [RUN] [--plot rmsd.png]
 
-RUN is the output folder of the workflow with the arm ``molgen``; without it the stored rows are
-printed. Beside the ranking that a user gets, every row has that of the same poses by energy, valid
-ones first, as ``--rank energy`` does. Prints Markdown; intervals are Wilson's, of differences
-bootstrap over entries.
+RUN is the output folder of the workflow with the arm ``molgen``, of all entries or of a shard: rows
+of the same entry are replaced, others kept. Without it the stored rows are printed. Beside the
+ranking that a user gets, every row has that of the same poses by energy, valid ones first, as
+``--rank energy`` does. Prints Markdown; intervals are Wilson's, of differences bootstrap over
+entries.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from rows import code_of, write
 
-from molgen.io import atomic_write
 from molgen.metrics.success import paired_difference, proportion
 
 COLUMNS = (
@@ -41,14 +41,11 @@ def gather(run: Path) -> list[Row]:
             poses.setdefault(pose["id"], []).append(pose)
         for row in read(folder / "evaluation.csv"):
             made = run / name / "molgen" / row["id"]
-            path = made / "run.json"
-            facts = json.loads(path.read_text("utf-8")) if path.is_file() else {}
             own = poses.get(row["id"], [])
             if own:  # the evaluation looks at the validity of the top pose only
                 checks = {r["rank"]: r["posebusters_pass"] for r in read(made / "summary.csv")}
                 own = [pose | {"valid": checks[pose["rank"]]} for pose in own]
-            code = {"molgen": facts.get("molgen", ""), "commit": facts.get("commit", "")}
-            full = row | code | {"set": name} | ranked(own)
+            full = row | code_of(made) | {"set": name} | ranked(own)
             rows.append({key: str(full.get(key, "")) for key in COLUMNS})
     return rows
 
@@ -183,16 +180,16 @@ def main() -> None:
     parser.add_argument("run", type=Path, nargs="?", metavar="RUN")
     parser.add_argument("--plot", type=Path, metavar="PNG")
     options = parser.parse_args()
+    rows = read(options.rows) if options.rows.is_file() else []
     if options.run:
         found = gather(options.run)
-        with (
-            atomic_write(options.rows) as temporary,
-            temporary.open("w", encoding="utf-8", newline="") as stream,
-        ):
-            writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(found)
-    rows = read(options.rows)
+        if not found:
+            parser.error(f"{options.run}: no */evaluation/molgen with entries in it")
+        table = {(row["set"], row["id"]): row for row in [*rows, *found]}
+        write(options.rows, table, COLUMNS)
+        rows = read(options.rows)
+    if not rows:
+        parser.error(f"{options.rows}: no rows there; expected RUN, or a table")
     show(rows)
     if options.plot:
         plot(rows, options.plot)
