@@ -17,10 +17,7 @@ class Line(NamedTuple):
 
 
 def training_curves(
-    path: Path,
-    history: Sequence[Mapping[str, Any]],
-    lines: Sequence[Line],
-    label: str = "validation correlation",
+    path: Path, history: Sequence[Mapping[str, Any]], lines: Sequence[Line]
 ) -> None:
     """Draw the training loss (left axis) and curves of the validation (right axis)."""
     figure, axes = _new(6.8, 4.2)
@@ -33,10 +30,13 @@ def training_curves(
     for colour, (key, name) in zip(PALETTE, lines, strict=False):
         values = [_number(row.get(key)) for row in history]
         right.plot(epochs, values, color=colour, lw=1.9, marker="o", ms=2.5, label=name)
-    right.set_ylabel(label)
+    right.set_ylabel("validation")
     axes.set_title("Training", loc="left", fontweight="bold")
     handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
-    right.legend(handles=handles, loc="lower right", fontsize=9, frameon=False)
+    right.legend(
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=9,
+        frameon=False,
+    )  # fmt: skip
     _save(figure, path)
 
 
