@@ -48,8 +48,8 @@ class SidegenConfig:
         encoder: name in `molgen.encoders.registry.TARGET_ENCODERS`.
         target: False takes the target away: the ligand alone, as in GeoDiff.
         predicts: "clean": poses enter shrunk by c_skip, and training weights their error by
-            1 / c_out² (Karras et al.); "noise": they enter as they are, and the weight is 1 / σ², as
-            where a DDPM predicts the noise. For the ablation.
+            1 / c_out² (Karras et al.); "noise": they enter as they are, and the weight is 1 / σ²,
+            as where a DDPM predicts the noise. For the ablation.
         width: features of a node.
         blocks: LTMP blocks.
         atoms, residues: nearest target atoms and residues that a ligand atom hears.
