@@ -92,9 +92,10 @@ def load_sidegen(name: str) -> SidegenModel:
 
 def _rebuilt(config: Mapping[str, Any]) -> SidegenModel:
     options = config["options"]
+    before = {"fade": 0.0}  # checkpoints that do not name it heard neighbours so
     return SidegenModel(
-        build(SidegenConfig, options["network"], "network"),
-        options["encoder"],
+        build(SidegenConfig, {**before, **options["network"]}, "network"),
+        {**before, **options["encoder"]},
         build(ScheduleConfig, options["schedule"], "schedule"),
         build(PocketConfig, options["pocket"], "pocket"),
     )

@@ -54,6 +54,8 @@ class SidegenConfig:
         blocks: LTMP blocks.
         atoms, residues: nearest target atoms and residues that a ligand atom hears.
         atom_cutoff, residue_cutoff: Å at no noise.
+        fade: Å before the first node too many over which a node stops being heard; 0: at once.
+            Steep, it lets small differences grow while poses are drawn.
         widen: Å that both cutoffs grow by per Å of noise, up to `widest`.
         widest: largest growth, Å.
         radial: Gaussians of a distance.
@@ -70,6 +72,7 @@ class SidegenConfig:
     residues: int = limited(8, min=1)
     atom_cutoff: float = limited(7.0, above=0.0)
     residue_cutoff: float = limited(12.0, above=0.0)
+    fade: float = limited(5.0, min=0.0)
     widen: float = limited(1.0, min=0.0)
     widest: float = limited(4.0, min=0.0)
     radial: int = limited(20, min=2)
@@ -225,7 +228,9 @@ class Sidegen(nn.Module):
         pose = torch.arange(count * poses, device=sigma.device).reshape(count, poses)
         first = torch.arange(count, device=sigma.device)[:, None]
         lift = (pose - first) * target.places.shape[1]
-        return _Near(target, sizes, cutoff + growth[..., None, None], lift[..., None, None])
+        return _Near(
+            target, sizes, config.fade, cutoff + growth[..., None, None], lift[..., None, None]
+        )
 
     def _shrunk(self, noisy: Tensor, sigma: Tensor, ligand: LigandGraph, space: str) -> Tensor:
         """Return the poses shrunk towards the centre by what noise adds to their size.
@@ -250,6 +255,7 @@ class _Near(NamedTuple):
     Attributes:
         target: that they belong to.
         sizes: nearest atoms and residues that are looked at.
+        fade: Å over which the last of them fade.
         cutoff: of each of these, Å, (complexes, poses, 1, heard).
         lift: what takes the row of a node among those of all complexes to its row among those of
             all poses, (complexes, poses, 1, 1).
@@ -257,6 +263,7 @@ class _Near(NamedTuple):
 
     target: EncodedTarget
     sizes: list[int]
+    fade: float
     cutoff: Tensor
     lift: Tensor
 
@@ -393,7 +400,7 @@ class _LtmpBlock(nn.Module):
         rows, distances, weights = [], [], []
         groups = (near.target.atoms, near.target.residues)
         for group, most in zip(groups, near.sizes, strict=True):
-            found, distance, weight = fading_nearest(flat, group.coords, None, most)
+            found, distance, weight = fading_nearest(flat, group.coords, None, most, near.fade)
             rows.append(group.rows.gather(1, found.flatten(1)).reshape(found.shape))
             distances.append(distance)
             weights.append(weight)

@@ -45,13 +45,20 @@ class TargetEdges:
 
 @torch.no_grad()
 def target_edges(
-    graph: TargetGraph, *, atoms: int, residues: int, atom_cutoff: float, residue_cutoff: float
+    graph: TargetGraph,
+    *,
+    atoms: int,
+    residues: int,
+    atom_cutoff: float,
+    residue_cutoff: float,
+    fade: float,
 ) -> TargetEdges:
     """Return the edges of a graph.
 
     Args:
         atoms, residues: how many of the nearest are heard.
         atom_cutoff, residue_cutoff: Å, where they stop being heard.
+        fade: Å, see `fading_nearest`.
     """
     is_atom = graph.features[..., LEVEL] == 0
     groups = [
@@ -60,7 +67,7 @@ def target_edges(
     ]
     index, shares, levels = [], [], []
     for level, (allowed, count, cutoff) in enumerate(groups):
-        found, distance, weight = fading_nearest(graph.coords, graph.coords, allowed, count)
+        found, distance, weight = fading_nearest(graph.coords, graph.coords, allowed, count, fade)
         index.append(found)
         shares.append(cosine_envelope(distance, cutoff) * weight * (distance > APART))
         levels.append(torch.full(found.shape[-1:], level == 1, device=found.device))

@@ -30,6 +30,7 @@ class TargetEgnnConfig:
         blocks: rounds of messages.
         atoms, residues: nearest atoms and residue centres that a node hears.
         atom_cutoff, residue_cutoff: Å, where they stop being heard.
+        fade: Å before the first node too many over which a node stops being heard; 0: at once.
         radial: Gaussians of the distance.
     """
 
@@ -39,6 +40,7 @@ class TargetEgnnConfig:
     residues: int = limited(6, min=1)
     atom_cutoff: float = limited(6.0, above=0.0)
     residue_cutoff: float = limited(12.0, above=0.0)
+    fade: float = limited(5.0, min=0.0)
     radial: int = limited(16, min=2)
 
 
@@ -69,6 +71,7 @@ class TargetEgnn(nn.Module):
             residues=config.residues,
             atom_cutoff=config.atom_cutoff,
             residue_cutoff=config.residue_cutoff,
+            fade=config.fade,
         )
         seen = self._seen(graph, edges)
         for block in self.blocks:

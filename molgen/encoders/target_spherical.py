@@ -38,6 +38,7 @@ class TargetSphericalConfig:
         shells: Gaussians of the distance, from 0 to the cutoff.
         atoms, residues: nearest atoms and residue centres that a node hears.
         atom_cutoff, residue_cutoff: Å, where they stop being heard.
+        fade: Å before the first node too many over which a node stops being heard; 0: at once.
     """
 
     width: int = limited(64, min=8)
@@ -49,6 +50,7 @@ class TargetSphericalConfig:
     residues: int = limited(6, min=1)
     atom_cutoff: float = limited(6.0, above=0.0)
     residue_cutoff: float = limited(12.0, above=0.0)
+    fade: float = limited(5.0, min=0.0)
 
 
 class TargetSpherical(nn.Module):
@@ -77,6 +79,7 @@ class TargetSpherical(nn.Module):
             residues=config.residues,
             atom_cutoff=config.atom_cutoff,
             residue_cutoff=config.residue_cutoff,
+            fade=config.fade,
         )
         with torch.no_grad():
             maps = self._maps(graph, edges)

@@ -37,6 +37,7 @@ class TargetTensorFieldConfig:
         blocks: rounds of messages.
         atoms, residues: nearest atoms and residue centres that a node hears.
         atom_cutoff, residue_cutoff: Å, where they stop being heard.
+        fade: Å before the first node too many over which a node stops being heard; 0: at once.
         radial: Gaussians of the distance.
     """
 
@@ -49,6 +50,7 @@ class TargetTensorFieldConfig:
     residues: int = limited(6, min=1)
     atom_cutoff: float = limited(6.0, above=0.0)
     residue_cutoff: float = limited(12.0, above=0.0)
+    fade: float = limited(5.0, min=0.0)
     radial: int = limited(16, min=2)
 
 
@@ -88,6 +90,7 @@ class TargetTensorField(nn.Module):
             residues=config.residues,
             atom_cutoff=config.atom_cutoff,
             residue_cutoff=config.residue_cutoff,
+            fade=config.fade,
         )
         with torch.no_grad():
             harmonics, seen = self.harmonics(edges.unit()), self._seen(edges)

@@ -8,9 +8,6 @@ from torch import Tensor
 
 MAX_DISTANCES = 4_000_000
 """Distances held at once; bounds the memory at 32 MB in float64."""
-FADE = 5.0
-"""Å; over this distance before the first point that is left out a neighbour loses its weight. Steeper,
-small differences grow: at 0.5 Å rounding of the input becomes Å within 20 steps of SIDEGEN's sampler."""
 
 
 @torch.no_grad()
@@ -66,6 +63,7 @@ def fading_nearest(
     points: Float[Tensor, "batch points 3"],
     allowed: Bool[Tensor, "batch points"] | None,
     count: int,
+    fade: float,
 ) -> tuple[
     Int[Tensor, "batch queries found"],
     Float[Tensor, "batch queries found"],
@@ -73,15 +71,19 @@ def fading_nearest(
 ]:
     """Return the ``count`` nearest allowed points, their distances in Å, and a weight of each.
 
-    The weight is 1 and falls smoothly to 0 over the last `FADE` Å before the nearest point that
-    is left out: points that change places change nothing. Where no point is left out, it is 1.
+    The weight is 1 and falls smoothly to 0 over the last ``fade`` Å before the nearest point that
+    is left out: points that change places change nothing. Where no point is left out it is 1, and
+    always with a ``fade`` of 0.
     """
+    if fade == 0:
+        found, distance = nearest(queries, points, allowed, count)
+        return found, distance, torch.ones_like(distance)
     found, distance = nearest(queries, points, allowed, count + 1)
     if found.shape[-1] <= count:
         return found, distance, torch.ones_like(distance)
     # finite: no difference of infinite distances
     end = distance[..., count:].clamp_max(1e6)
-    left = ((end - distance[..., :count]) / FADE).clamp(0.0, 1.0)
+    left = ((end - distance[..., :count]) / fade).clamp(0.0, 1.0)
     return found[..., :count], distance[..., :count], left.square() * (3.0 - 2.0 * left)
 
 

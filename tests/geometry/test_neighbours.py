@@ -32,10 +32,10 @@ def test_nothing_gives_nothing():
 def test_weights_fade_before_the_first_point_left_out():
     query = torch.zeros(1, 1, 3, dtype=F64)
     points = torch.zeros(1, 5, 3, dtype=F64)
-    points[0, :, 0] = torch.tensor([2.25, 9.0, 1.0, 2.5, 2.0])
-    index, distance, weight = neighbours.fading_nearest(query, points, None, 3)
-    assert index.tolist() == [[[2, 4, 0]]] and distance.tolist() == [[[1.0, 2.0, 2.25]]]
-    # the end is at 2.5 Å and FADE 0.5 Å: half way through it a weight is one half
+    points[0, :, 0] = torch.tensor([5.5, 9.0, 2.0, 8.0, 3.0])
+    index, distance, weight = neighbours.fading_nearest(query, points, None, 3, 5.0)
+    assert index.tolist() == [[[2, 4, 0]]] and distance.tolist() == [[[2.0, 3.0, 5.5]]]
+    # the end is at 8 Å: full up to 3 Å, half way through it one half
     torch.testing.assert_close(weight, torch.tensor([[[1.0, 1.0, 0.5]]], dtype=F64))
 
 
@@ -43,9 +43,11 @@ def test_nothing_fades_where_no_point_is_left_out():
     query = torch.zeros(1, 1, 3, dtype=F64)
     points = torch.ones(1, 4, 3, dtype=F64)
     allowed = torch.tensor([[True, True, False, False]])
-    _, distance, weight = neighbours.fading_nearest(query, points, allowed, 2)
+    _, distance, weight = neighbours.fading_nearest(query, points, allowed, 2, 5.0)
     assert distance.isfinite().all() and weight.tolist() == [[[1.0, 1.0]]]
-    _, distance, weight = neighbours.fading_nearest(query, points, allowed, 3)
+    _, distance, weight = neighbours.fading_nearest(query, points, allowed, 3, 5.0)
     assert distance.isinf().tolist() == [[[False, False, True]]] and weight.isfinite().all()
-    _, _, weight = neighbours.fading_nearest(query, points, None, 4)
+    _, _, weight = neighbours.fading_nearest(query, points, None, 4, 5.0)
     assert weight.tolist() == [[[1.0] * 4]]
+    _, _, weight = neighbours.fading_nearest(query, points, None, 2, 0.0)
+    assert weight.tolist() == [[[1.0, 1.0]]]
