@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,12 +231,15 @@ def split_facts(
     }
 
 
-def start_from(model: Any, load: Callable[[str], Any], init: str | None) -> tuple[str, str]:
+def start_from(
+    model: Any, load: Callable[[str], Any], init: str | None, free: Set[str] = frozenset()
+) -> tuple[str, str]:
     """Load the weights of the checkpoint ``init``, if any, into ``model``.
 
     Args:
         model: with ``config()`` and a state dict, as all models that a checkpoint holds.
         load: returns the model of a checkpoint.
+        free: names of options that may differ, since the same weights serve.
 
     Returns:
         SHA-256 of the checkpoint's weights ("" without one), and what a model card calls them.
@@ -247,11 +250,18 @@ def start_from(model: Any, load: Callable[[str], Any], init: str | None) -> tupl
     if init is None:
         return "", "random weights"
     other = load(init)
-    if other.config() != model.config():
+    if _without(other.config(), free) != _without(model.config(), free):
         raise ConfigError(f"init {init}: a network with other options than the one to train")
     model.load_state_dict(other.state_dict())
     weights = sha256_of(checkpoint_folder(init) / "model.safetensors")
     return weights, f"weights {weights[:12]} of {Path(init).name}"
+
+
+def _without(options: Any, names: Set[str]) -> Any:
+    """Return nested options without those of these names."""
+    if not isinstance(options, dict):
+        return options
+    return {name: _without(value, names) for name, value in options.items() if name not in names}
 
 
 def _device_name(device: str) -> str:

@@ -117,6 +117,14 @@ def test_init_goes_on_from_weights_and_refuses_another_network(store, checkpoint
     result = run("store", "--init", checkpoint, "--out", tmp_path / "more", folder=store)
     assert result.exit_code == 0, result.output
     assert "weights" in json.loads((tmp_path / "more" / "metrics.json").read_text())["init"]
+    settings = store / "steep.yaml"
+    settings.write_text(SETTINGS.replace("residues: 2}", "residues: 2, fade: 1.0}"))
+    steep = use_case.read_run(settings, {})
+    use_case.train_sidegen(
+        [store / "store"], tmp_path / "steep", run=steep, init=str(checkpoint),
+        split=store / "split", device="cpu",
+    )  # fmt: skip
+    assert load_sidegen(str(tmp_path / "steep")).network.config.fade == 1.0
     with pytest.raises(ConfigError, match="other options"):
         use_case.train_sidegen(
             [store / "store"], tmp_path / "other", init=str(checkpoint), split=store / "split",
