@@ -1,0 +1,72 @@
+"""How exactly the poses that SIDEGEN draws turn with the input.
+
+    python workflows/sidegen/turning.py FOLDER [--model sidegen-1]
+
+FOLDER holds <id>/<id>_protein.pdb and <id>_ligand.sdf. Draws 40 raw poses of every complex, and
+again after the whole input was turned at random (float32 coordinates), three times. Prints for each
+turn how many poses lie elsewhere by more than 0.001 Å, and the median and largest distance of an
+atom.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+
+from molgen.diffusion.sampler import SidegenSampler
+from molgen.io import read_ligand, read_protein
+from molgen.search.samplers import SamplerSettings
+from molgen.search.settings import SidegenSettings
+from molgen.structure import Ligand, Pocket, Protein
+
+CLOSE = 1e-3
+"""Å"""
+SPACES = ("rigid-torsion", "cartesian")
+EDGE = 25.0
+"""Å, of the box at the centre of the ligand."""
+
+
+def main() -> None:
+    """Draw and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default="sidegen-1", metavar="CHECKPOINT")
+    parser.add_argument("--poses", type=int, default=40)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    for folder in sorted(path for path in options.folder.iterdir() if path.is_dir()):
+        protein = read_protein(folder / f"{folder.name}_protein.pdb")
+        ligand = read_ligand(folder / f"{folder.name}_ligand.sdf")
+        for space in SPACES:
+            drawn = SidegenSettings(options.model, space=space, samples=options.poses)
+            for turn in range(options.turns):
+                apart = moved(protein, ligand, SamplerSettings(sidegen=drawn), turn)
+                print(
+                    f"{folder.name} {space}: {(apart > CLOSE).sum()} of {len(apart)} poses, "
+                    f"median {np.median(apart):.1e} Å, largest {apart.max():.1e} Å",
+                    flush=True,
+                )
+
+
+def moved(protein: Protein, ligand: Ligand, settings: SamplerSettings, seed: int) -> np.ndarray:
+    """Return the largest distance of an atom of every pose from where it should be, Å."""
+    center, edges = ligand.coords.mean(0).astype(np.float64), np.full(3, EDGE)
+    turn = Rotation.random(random_state=seed).as_matrix()
+    coords = (protein.coords.astype(np.float64) @ turn.T).astype(np.float32)
+    plain = SidegenSampler(protein, Pocket(center, edges, "plain"), settings)
+    turned = SidegenSampler(
+        replace(protein, coords=coords), Pocket(turn @ center, edges, "turned"), settings
+    )
+    expected = plain.propose(ligand, 0) @ turn.T
+    return np.asarray(np.abs(turned.propose(ligand, 0) - expected).max((1, 2)))
+
+
+if __name__ == "__main__":
+    main()
