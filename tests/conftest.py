@@ -9,6 +9,7 @@ from pathlib import Path
 
 import beartype
 import jaxtyping
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,3 +35,24 @@ _checker = types.ModuleType("molgen_type_checker")
 _checker.check = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]
 sys.modules[_checker.__name__] = _checker
 jaxtyping.install_import_hook(checked_modules(ROOT / "molgen"), "molgen_type_checker.check")
+
+
+@pytest.fixture(scope="session")
+def encoded_complexes():
+    """Return what gives the two public complexes as a store would hold them."""
+    from molgen.datasets.encode import encode_complex
+    from molgen.io import read_ligand, read_protein
+
+    def encoded(conformers=0):
+        return [
+            encode_complex(
+                folder.name,
+                read_protein(folder / f"{folder.name}_protein.pdb"),
+                read_ligand(folder / f"{folder.name}_ligand.sdf"),
+                10.0,
+                conformers=conformers,
+            )
+            for folder in sorted((ROOT / "workflows/test/complexes").iterdir())
+        ]
+
+    return encoded

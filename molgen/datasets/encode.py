@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from rdkit import Chem
 from scipy.spatial import cKDTree
@@ -187,16 +189,12 @@ def _receptor_columns(
 
 def _conformers(ligand: Ligand, count: int) -> np.ndarray:
     """Return (conformers, atoms, 3) float32 Å, rounded as a shard rounds."""
-    shape = (-1, ligand.num_atoms, 3)
-    if count == 0:
-        return np.zeros((0, *shape[1:]), dtype=np.float32)
-    try:
-        with quiet_rdkit():
+    found: list[np.ndarray] = []
+    if count:
+        with quiet_rdkit(), suppress(LigandError):
             mol = embed_conformers(ligand, count, seed=0, attempts=ATTEMPTS, threads=1)
-    except LigandError:
-        return np.zeros((0, *shape[1:]), dtype=np.float32)
-    coords = [c.GetPositions()[: ligand.num_atoms] for c in mol.GetConformers()]
-    centred = np.array([one - one.mean(0) for one in coords]).reshape(shape)
+            found = [c.GetPositions()[: ligand.num_atoms] for c in mol.GetConformers()]
+    centred = np.array([one - one.mean(0) for one in found]).reshape(-1, ligand.num_atoms, 3)
     return (COORD_STEP * np.rint(centred / COORD_STEP)).astype(np.float32)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -40,3 +41,13 @@ def read_manifest(
             f"{path}: format {found[0]} version {found[1]}, expected {kind[0]} version {kind[1]}"
         )
     return manifest
+
+
+def check_sum(path: Path, expected: str | None) -> None:
+    """Compare a file with its SHA-256 sum in the manifest.
+
+    Raises:
+        StoreError: they differ.
+    """
+    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+        raise StoreError(f"{path}: content differs from the manifest; build the store again")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from molgen.datasets.manifest import read_manifest
+from molgen.datasets.manifest import check_sum, read_manifest
 from molgen.datasets.quality_entry import (
     GLOBAL_LABELS,
     LabelledModel,
@@ -113,8 +113,7 @@ class QualityStore(Sequence[LabelledModel]):
             StoreError: names the first file that differs.
         """
         for name, expected in {**self.manifest["shards"], **self.manifest["tables"]}.items():
-            if hashlib.sha256((self.folder / name).read_bytes()).hexdigest() != expected:
-                raise StoreError(f"{self.folder / name}: content differs from the manifest")
+            check_sum(self.folder / name, expected)
 
     @property
     def fingerprint(self) -> str:

@@ -6,14 +6,13 @@ too) and ``manifest.json``, which is written last: without it the store is not f
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from molgen.datasets.complex import StoredComplex
 from molgen.datasets.encoding import FORMAT, INDEX_FIELDS, VERSION
-from molgen.datasets.manifest import read_manifest
+from molgen.datasets.manifest import check_sum, read_manifest
 from molgen.datasets.shard import Row, read_entries
 from molgen.datasets.table_file import read_table
 from molgen.errors import StoreError, suggest
@@ -34,6 +33,7 @@ class Store(Sequence[StoredComplex]):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder, (FORMAT, VERSION))
+        self._sums = self.manifest["shards"] | {INDEX: self.manifest.get("index_sha256")}
         self._check(INDEX)
         self.table = read_table(self.folder / INDEX, INDEX_FIELDS)
         usable = [row for row in self.table if row["status"] == "ok"]
@@ -72,14 +72,11 @@ class Store(Sequence[StoredComplex]):
         Raises:
             StoreError: names the first file that differs.
         """
-        for name in (*self.manifest["shards"], INDEX):
+        for name in self._sums:
             self._check(name)
 
     def _check(self, name: str) -> None:
-        sums = self.manifest["shards"] | {INDEX: self.manifest.get("index_sha256")}
-        path, expected = self._find(name), sums.get(name)
-        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-            raise StoreError(f"{path}: content differs from the manifest; build the store again")
+        check_sum(self._find(name), self._sums.get(name))
 
     def _find(self, name: str) -> Path:
         path = self.folder / name

@@ -228,9 +228,7 @@ class Sidegen(nn.Module):
         pose = torch.arange(count * poses, device=sigma.device).reshape(count, poses)
         first = torch.arange(count, device=sigma.device)[:, None]
         lift = (pose - first) * target.places.shape[1]
-        return _Near(
-            target, sizes, config.fade, cutoff + growth[..., None, None], lift[..., None, None]
-        )
+        return _Near(target, sizes, cutoff + growth[..., None, None], lift[..., None, None])
 
     def _shrunk(self, noisy: Tensor, sigma: Tensor, ligand: LigandGraph, space: str) -> Tensor:
         """Return the poses shrunk towards the centre by what noise adds to their size.
@@ -255,7 +253,6 @@ class _Near(NamedTuple):
     Attributes:
         target: that they belong to.
         sizes: nearest atoms and residues that are looked at.
-        fade: Å over which the last of them fade.
         cutoff: of each of these, Å, (complexes, poses, 1, heard).
         lift: what takes the row of a node among those of all complexes to its row among those of
             all poses, (complexes, poses, 1, 1).
@@ -263,7 +260,6 @@ class _Near(NamedTuple):
 
     target: EncodedTarget
     sizes: list[int]
-    fade: float
     cutoff: Tensor
     lift: Tensor
 
@@ -392,15 +388,14 @@ class _LtmpBlock(nn.Module):
             g = g + self.answer(torch.cat([known, back], dim=-1))
         return heard, move, g
 
-    @staticmethod
-    def _neighbours(x: Tensor, near: _Near) -> tuple[Tensor, Tensor]:
+    def _neighbours(self, x: Tensor, near: _Near) -> tuple[Tensor, Tensor]:
         """Return rows of the nodes near every atom, and how much of each is heard (0 to 1)."""
         count, poses, atoms = x.shape[:3]
         flat = x.detach().reshape(count, poses * atoms, 3)
-        rows, distances, weights = [], [], []
+        rows, distances, weights, fade = [], [], [], self.config.fade
         groups = (near.target.atoms, near.target.residues)
         for group, most in zip(groups, near.sizes, strict=True):
-            found, distance, weight = fading_nearest(flat, group.coords, None, most, near.fade)
+            found, distance, weight = fading_nearest(flat, group.coords, None, most, fade)
             rows.append(group.rows.gather(1, found.flatten(1)).reshape(found.shape))
             distances.append(distance)
             weights.append(weight)

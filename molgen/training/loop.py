@@ -134,8 +134,7 @@ def fit(
         raise OutputError(f"{state}: a run is under way there; --resume continues it")
     fabric = _fabric(config, device)
     torch.manual_seed(seed + fabric.global_rank)
-    run = _Run(fabric, task, config, state, report or (lambda *_: None))
-    run.record = record
+    run = _Run(fabric, task, config, state, report or (lambda *_: None), record or (lambda _: None))
     run.counters = Counters(fingerprint)
     if state.is_file():
         run.counters = read_counters(state)
@@ -156,10 +155,16 @@ class _Run:
     """One call of `fit`: the objects that the steps share."""
 
     def __init__(
-        self, fabric: Any, task: Task, config: LoopConfig, state: Path, report: Report
+        self,
+        fabric: Any,
+        task: Task,
+        config: LoopConfig,
+        state: Path,
+        report: Report,
+        record: Record,
     ) -> None:
         self.fabric, self.task, self.config = fabric, task, config
-        self.state, self.report = state, report
+        self.state, self.report, self.record = state, report, record
         module = task.module.to(fabric.device)
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
         optimizer = kind(
@@ -172,7 +177,6 @@ class _Run:
         self.modules = {"live": module, "average": self.average.model}
         self.counters = Counters("")
         self.best: dict[str, Tensor] = {}
-        self.record: Record | None = None
         self.parts = 1
         self.last: list[Piece] = []
         self.started = time.monotonic()
@@ -190,7 +194,7 @@ class _Run:
             self.counters.seconds = before + self._spent()
             self._validate()
             self._save()
-            if self.record is not None and self.fabric.global_rank == 0:
+            if self.fabric.global_rank == 0:
                 self.record(self.counters.history)
 
     def _finished(self) -> str:

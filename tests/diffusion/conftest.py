@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
-from molgen.datasets.encode import encode_complex
 from molgen.graphs.pose_graph import (
     ligand_of,
     stack_coords,
@@ -15,22 +12,11 @@ from molgen.graphs.pose_graph import (
     stack_targets,
     target_of,
 )
-from molgen.io import read_ligand, read_protein
-
-COMPLEXES = Path(__file__).resolve().parents[2] / "workflows" / "test" / "complexes"
 
 
 @pytest.fixture(scope="session")
-def complexes():
-    return [
-        encode_complex(
-            folder.name,
-            read_protein(folder / f"{folder.name}_protein.pdb"),
-            read_ligand(folder / f"{folder.name}_ligand.sdf"),
-            10.0,
-        )
-        for folder in sorted(COMPLEXES.iterdir())
-    ]
+def complexes(encoded_complexes):
+    return encoded_complexes()
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +28,18 @@ def batch(complexes):
     target = doubled(stack_targets(targets))
     ligand = stack_ligands([ligand_of(c) for c in complexes])
     return target, ligand, coords.double()[:, None].expand(-1, 3, -1, -1)
+
+
+def turned(graph, turn):
+    """Return a target with all that has a direction turned."""
+    from dataclasses import replace
+
+    return replace(
+        graph,
+        coords=graph.coords @ turn.T,
+        open_side=graph.open_side @ turn.T,
+        frames=graph.frames @ turn.T,
+    )
 
 
 def doubled(graph):

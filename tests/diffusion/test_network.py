@@ -14,6 +14,8 @@ from molgen.encoders.registry import TARGET_ENCODERS
 from molgen.errors import StoreError
 from molgen.geometry.rotations import matrix_from_quaternion, random_quaternions
 
+from .conftest import turned
+
 SMALL = SidegenConfig(width=16, blocks=3, atoms=8, residues=3)
 
 
@@ -40,14 +42,8 @@ def test_rotating_everything_rotates_the_estimate(space, encoder, seen):
     target, ligand, noisy, sigma = seen
     network = model(replace(SMALL, encoder=encoder)).network
     turn = matrix_from_quaternion(random_quaternions(1, torch.Generator().manual_seed(5)))[0]
-    turned = replace(
-        target,
-        coords=target.coords @ turn.T,
-        open_side=target.open_side @ turn.T,
-        frames=target.frames @ turn.T,
-    )
     plain = network(noisy, sigma, ligand, network.encode(target), space)[-1]
-    other = network(noisy @ turn.T, sigma, ligand, network.encode(turned), space)[-1]
+    other = network(noisy @ turn.T, sigma, ligand, network.encode(turned(target, turn)), space)[-1]
     assert (plain - noisy).abs().max() > 0.1
     torch.testing.assert_close(plain @ turn.T, other, atol=1e-9, rtol=0)
 

@@ -6,8 +6,6 @@ every difference by two or three a step, so that in float32 the rounding of the 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -23,7 +21,7 @@ from molgen.graphs.pose_graph import (
     target_of,
 )
 
-from .conftest import doubled
+from .conftest import doubled, turned
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +39,8 @@ def test_poses_turn_with_the_input_over_twenty_steps(model, complexes, space, nu
     start = stack_coords([complex_.ligand_coords - centre]).double()[:, None].expand(-1, 6, -1, -1)
 
     def poses(turn):
-        coords = target.coords @ turn.T
-        axes = principal_axes(coords[0])
-        seen = replace(
-            target,
-            coords=coords @ axes.T,
-            open_side=target.open_side @ turn.T @ axes.T,
-            frames=target.frames @ turn.T @ axes.T,
-        )
+        axes = principal_axes((target.coords @ turn.T)[0])
+        seen = turned(target, axes @ turn)
         found = sample(
             model, start, ligand, model.network.encode(seen), SamplingConfig(space, steps=20),
             torch.Generator().manual_seed(0),
@@ -57,6 +49,6 @@ def test_poses_turn_with_the_input_over_twenty_steps(model, complexes, space, nu
 
     turn = matrix_from_quaternion(random_quaternions(1, torch.Generator().manual_seed(5)))[0]
     with torch.no_grad():
-        plain, turned = poses(torch.eye(3, dtype=torch.float64)), poses(turn)
+        plain, other = poses(torch.eye(3, dtype=torch.float64)), poses(turn)
     assert plain.dtype == torch.float64 and (plain[0, 0] - plain[0, 1]).abs().max() > 0.5
-    torch.testing.assert_close(turned, plain @ turn.T, atol=1e-3, rtol=0)
+    torch.testing.assert_close(other, plain @ turn.T, atol=1e-3, rtol=0)

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from molgen.datasets.encode import encode_complex
 from molgen.graphs.pose_graph import ligand_of
-from molgen.io import read_ligand, read_protein
 from molgen.training.pose_geometry import NEAR, matched_conformers
-
-COMPLEXES = Path(__file__).resolve().parents[2] / "workflows/test/complexes"
 
 
 @pytest.fixture(scope="module")
-def entries():
-    return [
-        encode_complex(
-            folder.name,
-            read_protein(folder / f"{folder.name}_protein.pdb"),
-            read_ligand(folder / f"{folder.name}_ligand.sdf"),
-            10.0,
-            conformers=3,
-        )
-        for folder in sorted(COMPLEXES.iterdir())
-    ]
+def entries(encoded_complexes):
+    return encoded_complexes(conformers=3)
 
 
 def matched(entries):

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from rows import code_of, write
 
-from molgen.metrics.success import paired_difference, proportion
+from molgen.metrics.success import Outcome, paired_difference, proportion
+from molgen.report.plots import ROTATABLE_BINS, cumulative_rmsd
 
 COLUMNS = (
     "set", "id", "status", "reason", "poses", "top1_rmsd", "top5_rmsd", "top10_rmsd", "oracle_rmsd",
@@ -28,7 +29,6 @@ COLUMNS = (
     "rotatable_bonds", "seconds", "molgen", "commit",
 )  # fmt: skip
 Row = dict[str, str]
-BONDS = ((0, 3), (4, 6), (7, 9), (10, 999))
 
 
 def gather(run: Path) -> list[Row]:
@@ -112,6 +112,11 @@ def percent(rows: Sequence[Row], test: Callable[[Row], bool]) -> str:
     return f"{100 * found.value:.1f} ({100 * found.low:.1f}–{100 * found.high:.1f})"
 
 
+def compared(title: str, rows: Sequence[Row]) -> str:
+    """Return the line of some entries: both rankings, and the best pose."""
+    return f"| {title} | {len(rows)} | " + " | ".join(percent(rows, t) for t in TESTS) + " |"
+
+
 def show(rows: list[Row]) -> None:
     """Print the tables."""
     parts = {
@@ -142,18 +147,18 @@ def show(rows: list[Row]) -> None:
     )
     print("\n| rotatable bonds | entries | top-1 ≤ 2 Å, % | by energy, % | best of 40 ≤ 2 Å, % |")
     print("|---|---|---|---|---|")
-    for low, high in BONDS:
+    for low, high in ROTATABLE_BINS:
         some = [
             r for r in rows if r["rotatable_bonds"] and low <= int(r["rotatable_bonds"]) <= high
         ]
         title = f"{low}–{high}" if high < 999 else f"{low} and more"
-        print(f"| {title} | {len(some)} | " + " | ".join(percent(some, t) for t in TESTS) + " |")
+        print(compared(title, some))
     known = steered(rows)
     print("\n| | entries | top-1 ≤ 2 Å, % | by energy, % | best of 40 ≤ 2 Å, % |")
     print("|---|---|---|---|---|")
     for title, used in (("steered the search", True), ("all others", False)):
         some = [row for row in rows if (row["id"] in known) is used]
-        print(f"| {title} | {len(some)} | " + " | ".join(percent(some, t) for t in TESTS) + " |")
+        print(compared(title, some))
     missed = [row for row in rows if not near("oracle_rmsd")(row)]
     print("\n| no right pose | top-1, Å | best of 40, Å | heavy atoms | rotatable bonds |")
     print("|---|---|---|---|---|")
@@ -165,9 +170,6 @@ def show(rows: list[Row]) -> None:
 
 def plot(rows: list[Row], path: Path) -> None:
     """Draw which share of the entries is within a distance: top pose and best of all."""
-    from molgen.metrics.success import Outcome
-    from molgen.report.plots import cumulative_rmsd
-
     columns = ("top1_rmsd", "oracle_rmsd")
     outcomes = [Outcome(r["id"], tuple(float(r[c]) for c in columns if r[c])) for r in rows]
     cumulative_rmsd(path, {"molgen": outcomes})

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ablation import EDGE
 from scipy.spatial.transform import Rotation
 
 from molgen.diffusion.sampler import SidegenSampler
+from molgen.diffusion.spaces import SPACES
 from molgen.io import read_ligand, read_protein
 from molgen.search.samplers import SamplerSettings
 from molgen.search.settings import SidegenSettings
@@ -26,9 +28,6 @@ from molgen.structure import Ligand, Pocket, Protein
 
 CLOSE = 1e-3
 """Å"""
-SPACES = ("rigid-torsion", "cartesian")
-EDGE = 25.0
-"""Å, of the box at the centre of the ligand."""
 
 
 def main() -> None:
@@ -46,8 +45,11 @@ def main() -> None:
         ligand = read_ligand(folder / f"{folder.name}_ligand.sdf")
         for space in SPACES:
             drawn = SidegenSettings(options.model, space=space, samples=options.poses)
-            for turn in range(options.turns):
-                apart = moved(protein, ligand, SamplerSettings(sidegen=drawn), turn)
+            settings = SamplerSettings(sidegen=drawn)
+            plain = poses(protein, ligand, settings, np.eye(3))
+            for seed in range(options.turns):
+                turn = Rotation.random(random_state=seed).as_matrix()
+                apart = np.abs(poses(protein, ligand, settings, turn) - plain @ turn.T).max((1, 2))
                 print(
                     f"{folder.name} {space}: {(apart > CLOSE).sum()} of {len(apart)} poses, "
                     f"median {np.median(apart):.1e} Å, largest {apart.max():.1e} Å",
@@ -55,17 +57,15 @@ def main() -> None:
                 )
 
 
-def moved(protein: Protein, ligand: Ligand, settings: SamplerSettings, seed: int) -> np.ndarray:
-    """Return the largest distance of an atom of every pose from where it should be, Å."""
-    center, edges = ligand.coords.mean(0).astype(np.float64), np.full(3, EDGE)
-    turn = Rotation.random(random_state=seed).as_matrix()
+def poses(
+    protein: Protein, ligand: Ligand, settings: SamplerSettings, turn: np.ndarray
+) -> np.ndarray:
+    """Return the poses drawn into the turned input, (poses, atoms, 3) Å."""
+    center = turn @ ligand.coords.mean(0).astype(np.float64)
     coords = (protein.coords.astype(np.float64) @ turn.T).astype(np.float32)
-    plain = SidegenSampler(protein, Pocket(center, edges, "plain"), settings)
-    turned = SidegenSampler(
-        replace(protein, coords=coords), Pocket(turn @ center, edges, "turned"), settings
-    )
-    expected = plain.propose(ligand, 0) @ turn.T
-    return np.asarray(np.abs(turned.propose(ligand, 0) - expected).max((1, 2)))
+    pocket = Pocket(center, np.full(3, EDGE), "turned")
+    sampler = SidegenSampler(replace(protein, coords=coords), pocket, settings)
+    return sampler.propose(ligand, 0)
 
 
 if __name__ == "__main__":
