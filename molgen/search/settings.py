@@ -146,7 +146,7 @@ class VinaSettings:
         conformers: ETKDG start conformers, each docked on its own; 0 takes the conformer of the
             ligand file as it is given.
         exhaustiveness: Vina's number of runs for every start conformer.
-        threads: CPU threads, 0 for all.
+        threads: CPU threads, 0 for as many as torch uses (``OMP_NUM_THREADS``).
     """
 
     conformers: int = limited(8, min=0)

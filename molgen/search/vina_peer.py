@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import torch
 from rdkit import Chem
 
 from molgen.errors import DependencyError, LigandError
@@ -156,9 +157,9 @@ class VinaSampler:
         else:
             ligand.coords  # raises where there are none  # noqa: B018
             starts = Chem.AddHs(ligand.mol, addCoords=True)
-        docking = VinaDocking(
-            self.protein, self.pocket, seed=seed % (2**31 - 1) + 1, cpu=self.settings.threads
-        )
+        # left to itself Vina takes every core, also those that OMP_NUM_THREADS denies it
+        threads = self.settings.threads or torch.get_num_threads()
+        docking = VinaDocking(self.protein, self.pocket, seed=seed % (2**31 - 1) + 1, cpu=threads)
         runs = [
             docking.dock(
                 ligand,

@@ -7,9 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from rdkit import Chem
 
 from molgen.errors import DependencyError, LigandError
+from molgen.search import vina_peer
 from molgen.search.samplers import SamplerSettings, build_sampler
 from molgen.search.settings import VinaSettings
 from molgen.structure import Ligand, Pocket
@@ -23,7 +25,7 @@ LIGAND = Ligand("cresol", Chem.MolFromSmiles("Cc1ccccc1O"))
 
 def sampler(made, **settings):
     pocket = Pocket(np.zeros(3), np.full(3, 10.0), "small")
-    options = SamplerSettings(vina=VinaSettings(exhaustiveness=1, threads=1, **settings))
+    options = SamplerSettings(vina=VinaSettings(**{"exhaustiveness": 1, "threads": 1, **settings}))
     return build_sampler("vina", made.protein, pocket, options, "cpu")
 
 
@@ -50,3 +52,18 @@ def test_a_missing_package_is_said(made, monkeypatch):
     monkeypatch.setitem(sys.modules, "vina", None)  # an import of it fails
     with pytest.raises(DependencyError, match=r"pip install molgen\[vina\]"):
         sampler(made, conformers=1).sample(LIGAND, 1, seed=0)
+
+
+@pytest.mark.parametrize(("asked", "taken"), [(0, 3), (2, 2)])
+def test_it_takes_no_more_threads_than_torch(made, monkeypatch, asked, taken):
+    seen = []
+
+    def docking(*arguments, seed, cpu):
+        seen.append(cpu)
+        raise LigandError("enough")
+
+    monkeypatch.setattr(vina_peer, "VinaDocking", docking)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    with pytest.raises(LigandError, match="enough"):
+        sampler(made, conformers=1, threads=asked).sample(LIGAND, 1, seed=0)
+    assert seen == [taken]
