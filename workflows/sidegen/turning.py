@@ -3,15 +3,16 @@
     python workflows/sidegen/turning.py FOLDER [--model sidegen-1]
 
 FOLDER holds <id>/<id>_protein.pdb and <id>_ligand.sdf. Draws 40 raw poses of every complex, and
-again after the whole input was turned at random (float32 coordinates), three times. Prints for each
-turn how many poses lie elsewhere by more than 0.001 Å, and the median and largest distance of an
-atom.
+again after the whole input was turned at random, three times: with the turned coordinates as they
+are, and rounded to float32. Prints for each turn how many poses lie elsewhere by more than 0.001 Å,
+and the median and largest distance of an atom.
 """
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -47,22 +48,28 @@ def main() -> None:
             drawn = SidegenSettings(options.model, space=space, samples=options.poses)
             settings = SamplerSettings(sidegen=drawn)
             plain = poses(protein, ligand, settings, np.eye(3))
-            for seed in range(options.turns):
+            for seed, kind in product(range(options.turns), (np.float64, np.float32)):
                 turn = Rotation.random(random_state=seed).as_matrix()
-                apart = np.abs(poses(protein, ligand, settings, turn) - plain @ turn.T).max((1, 2))
+                found = poses(protein, ligand, settings, turn, kind)
+                apart = np.abs(found - plain @ turn.T).max((1, 2))
                 print(
-                    f"{folder.name} {space}: {(apart > CLOSE).sum()} of {len(apart)} poses, "
+                    f"{folder.name} {space} {kind.__name__}: "
+                    f"{(apart > CLOSE).sum()} of {len(apart)} poses, "
                     f"median {np.median(apart):.1e} Å, largest {apart.max():.1e} Å",
                     flush=True,
                 )
 
 
 def poses(
-    protein: Protein, ligand: Ligand, settings: SamplerSettings, turn: np.ndarray
+    protein: Protein,
+    ligand: Ligand,
+    settings: SamplerSettings,
+    turn: np.ndarray,
+    kind: type = np.float64,
 ) -> np.ndarray:
     """Return the poses drawn into the turned input, (poses, atoms, 3) Å."""
     center = turn @ ligand.coords.mean(0).astype(np.float64)
-    coords = (protein.coords.astype(np.float64) @ turn.T).astype(np.float32)
+    coords = (protein.coords.astype(np.float64) @ turn.T).astype(kind)
     pocket = Pocket(center, np.full(3, EDGE), "turned")
     sampler = SidegenSampler(replace(protein, coords=coords), pocket, settings)
     return sampler.propose(ligand, 0)
