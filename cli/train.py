@@ -85,7 +85,7 @@ def contacts(
     run: options.Run,
 ) -> None:
     """Fit the contact potential on CONTACTS, the file of `molgen label contacts`."""
-    from molgen.api.train import train_contacts
+    from molgen.api.train_contacts import train_contacts
     from molgen.config import load
     from molgen.training.contacts import ContactTraining
 

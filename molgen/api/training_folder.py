@@ -95,11 +95,15 @@ def write_checkpoint(
 
 
 def write_card(
-    folder: Path, facts: Mapping[str, Any], domain: Mapping[str, Any], card: str
+    folder: Path, facts: Mapping[str, Any], domain: Mapping[str, Any] | None, card: str
 ) -> None:
-    """Write metrics.json, domain.json and MODEL_CARD.md, what `write_checkpoint` says of them."""
+    """Write metrics.json, domain.json and MODEL_CARD.md, what `write_checkpoint` says of them.
+
+    A model that takes whatever it is given has no domain.
+    """
+    contents = {"metrics.json": facts} | ({} if domain is None else {"domain.json": domain})
     texts = {"MODEL_CARD.md": card}
-    for name, content in (("metrics.json", facts), ("domain.json", domain)):
+    for name, content in contents.items():
         texts[name] = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     for name, text in texts.items():
         with atomic_write(folder / name) as temporary:

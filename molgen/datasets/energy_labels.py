@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from molgen.datasets.manifest import read_manifest
+from molgen.datasets.manifest import check_sum, read_manifest
 from molgen.datasets.table_file import read_table
 from molgen.errors import StoreError
 
@@ -79,6 +79,8 @@ class EnergyLabels(Sequence[LigandEnergies]):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder, (FORMAT, VERSION), "store of energy labels")
+        for name, expected in self.manifest["shards"].items():
+            check_sum(self.folder / name, expected)
         self.table = read_table(self.folder / INDEX, INDEX_FIELDS)
         self.rows: dict[str, Row] = {row["id"]: row for row in self.table if row["status"] == "ok"}
         found = [

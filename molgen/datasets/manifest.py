@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,23 @@ def read_manifest(
     return manifest
 
 
+def check_present(folder: Path, names: Iterable[str]) -> None:
+    """Look for the files of a store.
+
+    Raises:
+        StoreError: names the first one that is not there.
+    """
+    for name in names:
+        if not (folder / name).is_file():
+            raise StoreError(f"{folder}: {name} is missing; build the store again")
+
+
 def check_sum(path: Path, expected: str | None) -> None:
     """Compare a file with its SHA-256 sum in the manifest.
 
     Raises:
-        StoreError: they differ.
+        StoreError: they differ, or there is no such file.
     """
+    check_present(path.parent, [path.name])
     if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
         raise StoreError(f"{path}: content differs from the manifest; build the store again")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from molgen.datasets.manifest import check_sum, read_manifest
+from molgen.datasets.manifest import check_present, check_sum, read_manifest
 from molgen.datasets.quality_entry import (
     GLOBAL_LABELS,
     LabelledModel,
@@ -46,15 +46,15 @@ class QualityStore(Sequence[LabelledModel]):
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder, (FORMAT, VERSION), parts=("shards", "tables"))
+        for name, expected in self.manifest["tables"].items():
+            check_sum(self.folder / name, expected)
         self.table = read_table(self.folder / INDEX, INDEX_FIELDS)
         self.rows: list[Row] = [row for row in self.table if row["status"] == "ok"]
         self.sequences: dict[str, str] = {
             row["target"]: row["sequence"]
             for row in read_table(self.folder / TARGETS, ("target", "sequence"))
         }
-        for name in self.manifest["shards"]:
-            if not (self.folder / name).is_file():
-                raise StoreError(f"{self.folder}: {name} is missing; build the store again")
+        check_present(self.folder, self.manifest["shards"])
         self._places = _places(self.rows)
         self._positions = {row["id"]: at for at, row in enumerate(self.rows)}
         self._shards: dict[str, list[Packed]] = {}
@@ -91,6 +91,7 @@ class QualityStore(Sequence[LabelledModel]):
         """Return the columns of the model at a position, as they stand in its shard."""
         shard, place = self.rows[position]["shard"], self._places[position]
         if shard not in self._shards:
+            check_sum(self.folder / shard, self.manifest["shards"].get(shard))
             self._shards[shard] = read_models(self.folder / shard)
         models = self._shards[shard]
         if place >= len(models):

@@ -12,7 +12,7 @@ from typing import Any
 
 from molgen.datasets.complex import StoredComplex
 from molgen.datasets.encoding import FORMAT, INDEX_FIELDS, VERSION
-from molgen.datasets.manifest import check_sum, read_manifest
+from molgen.datasets.manifest import check_present, check_sum, read_manifest
 from molgen.datasets.shard import Row, read_entries
 from molgen.datasets.table_file import read_table
 from molgen.errors import StoreError, suggest
@@ -39,8 +39,7 @@ class Store(Sequence[StoredComplex]):
         usable = [row for row in self.table if row["status"] == "ok"]
         self.rows: dict[str, Row] = {row["id"]: row for row in usable}
         self.ids: tuple[str, ...] = tuple(self.rows)
-        for name in self.manifest["shards"]:
-            self._find(name)
+        check_present(self.folder, self.manifest["shards"])
         self._shards: dict[str, dict[str, StoredComplex]] = {}
 
     def __len__(self) -> int:
@@ -76,13 +75,7 @@ class Store(Sequence[StoredComplex]):
             self._check(name)
 
     def _check(self, name: str) -> None:
-        check_sum(self._find(name), self._sums.get(name))
-
-    def _find(self, name: str) -> Path:
-        path = self.folder / name
-        if not path.is_file():
-            raise StoreError(f"{self.folder}: {name} is missing; build the store again")
-        return path
+        check_sum(self.folder / name, self._sums.get(name))
 
 
 def _nearest(name: str, ids: tuple[str, ...]) -> str:

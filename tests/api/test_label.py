@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from molgen.api.label import label_poses
 from molgen.api.label_contacts import label_contacts
 from molgen.api.label_search import LabelConfig, label_together
-from molgen.api.train import train_contacts
+from molgen.api.train_contacts import train_contacts
 from molgen.checkpoints import load_tensors
 from molgen.datasets.pdbbind import find_entries
 from molgen.energy.contacts import ContactPotential

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -71,11 +72,13 @@ def folder(tmp_path_factory) -> Path:
     labels = root / "labels"
     labels.mkdir()
     name = "shard-00000.safetensors"
-    (labels / name).write_bytes(shard_bytes(ligands, rows, "made"))
+    shard = shard_bytes(ligands, rows, "made")
+    (labels / name).write_bytes(shard)
     lines = [",".join(INDEX_FIELDS), *(",".join(row[f] for f in INDEX_FIELDS) for row in rows)]
     (labels / "index.csv").write_text("\n".join(lines) + "\n")
     manifest = {
-        "format": FORMAT, "version": VERSION, "settings": {"made": True}, "shards": {name: "0"},
+        "format": FORMAT, "version": VERSION, "settings": {"made": True},
+        "shards": {name: hashlib.sha256(shard).hexdigest()},
         "store_index_sha256": store.manifest["index_sha256"],
     }  # fmt: skip
     (labels / "manifest.json").write_text(json.dumps(manifest))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -44,12 +45,18 @@ def folder(tmp_path):
         dict.fromkeys(INDEX_FIELDS, "") | {"id": "bad", "status": "failed", "reason": "radical"},
         dict.fromkeys(INDEX_FIELDS, "") | {"id": "two", "status": "ok"},
     ]
-    (tmp_path / NAME).write_bytes(shard_bytes(ligands, rows, "print"))
     lines = [",".join(INDEX_FIELDS), *(",".join(row[f] for f in INDEX_FIELDS) for row in rows)]
     (tmp_path / "index.csv").write_text("\n".join(lines) + "\n")
-    manifest = {"format": FORMAT, "version": VERSION, "shards": {NAME: "0"}}
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    write(tmp_path, shard_bytes(ligands, rows, "print"))
     return tmp_path, ligands
+
+
+def write(path, shard):
+    """Write a shard, and the manifest that goes with it."""
+    (path / NAME).write_bytes(shard)
+    sums = {NAME: hashlib.sha256(shard).hexdigest()}
+    manifest = {"format": FORMAT, "version": VERSION, "shards": sums}
+    (path / "manifest.json").write_text(json.dumps(manifest))
 
 
 def test_labels_read_back_as_they_were(folder):
@@ -71,13 +78,16 @@ def test_a_shard_of_failures_only_is_a_shard(tmp_path):
 def test_what_is_damaged_says_so(folder):
     path, ligands = folder
     (path / NAME).write_bytes(b"nonsense")
+    with pytest.raises(StoreError, match=rf"{NAME}: content differs from the manifest"):
+        EnergyLabels(path)
+    write(path, b"nonsense")
     with pytest.raises(StoreError, match="not a readable shard of energy labels"):
         EnergyLabels(path)
     row = dict.fromkeys(INDEX_FIELDS, "") | {"id": "one", "status": "ok"}
-    (path / NAME).write_bytes(shard_bytes(ligands[:1], [row], ""))
+    write(path, shard_bytes(ligands[:1], [row], ""))
     with pytest.raises(StoreError, match=r"shards and index.csv disagree"):
         EnergyLabels(path)
-    (path / NAME).write_bytes(shard_bytes(ligands, [row], ""))
+    write(path, shard_bytes(ligands, [row], ""))
     with pytest.raises(StoreError, match="counts and arrays disagree"):
         EnergyLabels(path)
     (path / "index.csv").write_text("id,status\n")

@@ -113,8 +113,8 @@ def test_a_damaged_store_is_refused(folder, tmp_path):
             lambda p: p.write_text(json.dumps({"format": "molgen-store", "version": 1})),
             "format molgen-store version 1, expected molgen-quality-store version 1",
         ),
-        ("index.csv", lambda p: p.write_text("a,b\n"), "columns a, b; expected id, target"),
-        ("targets.csv", lambda p: p.unlink(), "cannot be read"),
+        ("index.csv", lambda p: p.write_text("a,b\n"), "content differs from the manifest"),
+        ("targets.csv", lambda p: p.unlink(), "targets.csv is missing; build the store"),
         ("t0-000-0000000000.safetensors", lambda p: p.unlink(), "is missing; build the store"),
     ):
         shutil.rmtree(tmp_path / "copy", ignore_errors=True)
@@ -127,7 +127,7 @@ def test_a_damaged_store_is_refused(folder, tmp_path):
     shard = tmp_path / "copy" / "t0-000-0000000000.safetensors"
     shard.write_bytes(shard.read_bytes()[:-100])
     store = QualityStore(tmp_path / "copy")
-    with pytest.raises(StoreError, match=r"t0-000-0000000000\.safetensors"):
+    with pytest.raises(StoreError, match=r"t0-000-0000000000\.safetensors: content differs"):
         store[0]
     with pytest.raises(StoreError, match="content differs from the manifest"):
         store.verify()

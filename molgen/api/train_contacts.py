@@ -16,12 +16,12 @@ import numpy as np
 
 import molgen
 from molgen.api.provenance import code_commit
+from molgen.api.training_folder import write_card
 from molgen.checkpoints import FORMAT, save_tensors
 from molgen.config import to_dict
 from molgen.datasets.quality_splits import read_split
 from molgen.energy.contacts import KNOTS, ContactPotential
 from molgen.errors import InputError, OutputError, StoreError
-from molgen.io import atomic_write
 from molgen.metrics.success import proportion
 from molgen.training.contact_data import ContactFile
 from molgen.training.contacts import (
@@ -123,7 +123,7 @@ def train_contacts(
         "split": f"split {Path(split).name}" if split else "chosen at random",
         "metrics": metrics,
     }
-    _write_card(folder, facts)
+    write_card(folder, facts, None, _card(facts))
     seconds = time.perf_counter() - start
     return TrainContactsResult(folder, labelled - len(test), len(test), metrics, seconds)
 
@@ -166,21 +166,15 @@ def _metrics(
     return table
 
 
-def _write_card(folder: Path, facts: dict[str, Any]) -> None:
+def _card(facts: dict[str, Any]) -> str:
     rows = [
         f"| {name} | {100 * found['value']:.1f} % | {100 * found['low']:.1f} to "
         f"{100 * found['high']:.1f} % |"
         for name, found in facts["metrics"].items()
     ]
-    text = _CARD.format(
+    return _CARD.format(
         **{**facts, "settings": json.dumps(facts["settings"]), "rows": "\n".join(rows)}
     )
-    with atomic_write(folder / "MODEL_CARD.md") as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    with atomic_write(folder / "metrics.json") as temporary:
-        temporary.write_text(
-            json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
 
 
 _CARD = """# Contact potential
