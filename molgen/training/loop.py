@@ -54,7 +54,8 @@ class LoopConfig:
         max_minutes: stop after an epoch when this much time was spent; 0: no limit. The cosine
             schedule then falls with the time, so that it ends where the run does.
         save_minutes: between saved states within an epoch.
-        precision: of Lightning Fabric.
+        precision: of Lightning Fabric; with "16-mixed" a resumed run finds the scale of its losses
+            anew.
         devices: processes on a machine, each with a GPU of its own, or on the CPU; more than one
             train as DDP.
         nodes: machines.
@@ -130,9 +131,10 @@ def fit(
         TrainingError: a loss or gradient is no number, or one example is too large for the GPU.
         DependencyError: Lightning is not installed.
     """
+    fabric = _fabric(config, device)
+    fabric.barrier()  # the first process takes away what is to be forgotten
     if state.is_file() and not resume:
         raise OutputError(f"{state}: a run is under way there; --resume continues it")
-    fabric = _fabric(config, device)
     torch.manual_seed(seed + fabric.global_rank)
     run = _Run(fabric, task, config, state, report or (lambda *_: None), record or (lambda _: None))
     run.counters = Counters(fingerprint)
@@ -179,6 +181,7 @@ class _Run:
         self.best: dict[str, Tensor] = {}
         self.parts = 1
         self.last: list[Piece] = []
+        self.wrong: list[int] = []
         self.started = time.monotonic()
         self.saved = self.agreed = 0.0
 
@@ -258,21 +261,20 @@ class _Run:
             torch.cuda.empty_cache()
             pieces = self._smaller(pieces)
             losses = self._losses(pieces)
-        norm = losses["loss"]
-        if self.config.clip:
-            found = self.fabric.clip_gradients(
-                self.wrapped, self.wrapped_optimizer, max_norm=self.config.clip,
-                error_if_nonfinite=False,
-            )  # fmt: skip
-            # the scaler of half precision skips such steps and goes on with a smaller scale
-            norm = found if found is not None and self.config.precision != "16-mixed" else norm
+        norm = self.fabric.clip_gradients(
+            self.wrapped, self.wrapped_optimizer, max_norm=self.config.clip or math.inf,
+            error_if_nonfinite=False,
+        )  # fmt: skip
+        if self.config.precision == "16-mixed":
+            # its scaler skips such steps and goes on with a smaller scale
+            norm = losses["loss"]
         self.wrapped_optimizer.step()
         if self.config.ema:
             self.average.update(self.live, self.counters.step)
         names = list(losses)
         *values, size = torch.stack([*losses.values(), norm.detach().float()]).tolist()
         numbers = dict(zip(names, values, strict=True))
-        if not all(map(math.isfinite, (*values, size))):
+        if self.wrong or not all(map(math.isfinite, (*values, size))):
             numbers |= {"norm of the gradient": size}
             wrong = ", ".join(f"{k} is {v}" for k, v in numbers.items() if not math.isfinite(v))
             raise TrainingError(self._diverged(self.counters.step + 1, wrong, pieces))
@@ -297,22 +299,31 @@ class _Run:
         except torch.OutOfMemoryError:
             return None
         if several:
-            self._average_gradients()
+            self._average_gradients(total)
         return total
 
-    def _average_gradients(self) -> None:
+    def _average_gradients(self, losses: Mapping[str, Tensor]) -> None:
         """Give all processes the mean of their gradients and of their clocks.
 
-        Where a process has no gradient it counts as 0, where none has one there is none.
+        Where a process has no gradient it counts as 0, where none has one there is none. All learn
+        who of them met something that is no number.
         """
         weights = [p for p in self.live.parameters() if p.requires_grad]
         own = [torch.zeros_like(p) if p.grad is None else p.grad for p in weights]
-        facts = [float(p.grad is not None) for p in weights] + [time.monotonic() - self.started]
-        flat = torch.cat([*(g.flatten() for g in own), own[0].new_tensor(facts)])
-        mean = self.fabric.all_reduce(flat, reduce_op="mean")
-        *parts, used, clock = mean.split([*(p.numel() for p in weights), len(weights), 1])
-        for weight, part, some in zip(weights, parts, used.tolist(), strict=True):
-            weight.grad = part.view_as(weight) if some else None
+        used = [float(p.grad is not None) for p in weights]
+        flat = torch.cat([g.flatten() for g in own])
+        flags = flat.new_zeros(self.fabric.world_size)
+        if self.config.precision != "16-mixed":
+            finite = torch.stack([*losses.values(), flat.sum()]).isfinite().all()
+            flags[self.fabric.global_rank] = (~finite).to(flat)
+        clock = flat.new_tensor([time.monotonic() - self.started])
+        given = torch.cat([flat, flat.new_tensor(used), flags, clock])
+        mean = self.fabric.all_reduce(given, reduce_op="mean")
+        sizes = [*(p.numel() for p in weights), len(used), len(flags), 1]
+        *parts, some, flags, clock = mean.split(sizes)
+        for weight, part, share in zip(weights, parts, some.tolist(), strict=True):
+            weight.grad = part.view_as(weight) if share else None
+        self.wrong = flags.nonzero().flatten().tolist()
         self.agreed = float(clock)
 
     def _smaller(self, pieces: list[Piece]) -> list[Piece]:
@@ -330,7 +341,12 @@ class _Run:
         return [Piece(item, self.task.load(item)) for item in items]
 
     def _diverged(self, step: int, wrong: str, pieces: list[Piece]) -> str:
-        names = ", ".join(name for piece in pieces for name in self.task.names(piece.item))
+        items = [piece.item for piece in pieces]
+        if self.wrong:  # of the processes that met it
+            counters, processes = self.counters, self.fabric.world_size
+            plan = self.task.plan(counters.epoch)
+            items = [_share(plan, rank, processes)[counters.batch] for rank in self.wrong]
+        names = ", ".join(name for item in items for name in self.task.names(item))
         good = "no state was saved before"
         if self.state.is_file():
             good = f"{self.state} holds the state of step {read_counters(self.state).step}"
@@ -402,12 +418,11 @@ def prefetch(items: Sequence[Any], load: Callable[[Any], Any], ahead: int = 2) -
 
 
 def _share(plan: Sequence[Any], rank: int, processes: int) -> Sequence[Any]:
-    """Return the batches of one process; all get as many, the first ones twice if need be."""
+    """Return the batches of one process; all get as many, some twice if need be."""
     if processes == 1:
         return plan
     each = math.ceil(len(plan) / processes)
-    padded = [*plan, *plan][: each * processes]
-    return padded[rank::processes]
+    return [plan[k % len(plan)] for k in range(rank, each * processes, processes)]
 
 
 def _fabric(config: LoopConfig, device: str) -> Any:

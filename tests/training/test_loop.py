@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 from torch import nn
 
 from molgen.errors import MolgenWarning, OutputError, StoreError, TrainingError
-from molgen.training.loop import LoopConfig, fit, prefetch
+from molgen.training.loop import LoopConfig, _share, fit, prefetch
 from molgen.training.schedule import MovingAverage, learning_rate_factor
 
 
@@ -180,7 +181,7 @@ import json, os, sys
 from pathlib import Path
 import pytest
 sys.path.insert(0, sys.argv[1])
-from test_loop import LineTask, LoopConfig, small_memory, train
+from test_loop import LineTask, LoopConfig, TrainingError, small_memory, spoil, train
 config = LoopConfig(epochs=2, warmup=3, devices=2)
 rank = os.environ["RANK"]
 for most in (8, 3):
@@ -191,6 +192,12 @@ for most in (8, 3):
     train(Path(sys.argv[2]) / str(most), task, config)
     weights = json.dumps([p.item() for p in task.module.parameters()])
     (Path(sys.argv[2]) / f"weights-{most}-{rank}.json").write_text(weights)
+task = LineTask()
+if rank == "1":
+    spoil(task, pytest.MonkeyPatch(), (1, 3))
+with pytest.raises(TrainingError) as caught:
+    train(Path(sys.argv[2]) / "spoilt", task, config)
+(Path(sys.argv[2]) / f"spoilt-{rank}.txt").write_text(str(caught.value))
 """
 
 
@@ -219,6 +226,18 @@ def test_two_processes_train_as_one_and_may_have_less_memory(tmp_path):
             json.loads((tmp_path / f"weights-{most}-{rank}.json").read_text()) for rank in (0, 1)
         )
         assert first == second == pytest.approx(expected, rel=1e-5)
+    # both know whose batch it was, and that nothing of it was saved
+    told = [(tmp_path / f"spoilt-{rank}.txt").read_text() for rank in (0, 1)]
+    assert told[0].startswith("step 5, epoch 2: norm of the gradient is nan")
+    assert told[1].startswith("step 5, epoch 2: loss is nan")
+    assert all("holds the state of step 3" in text for text in told)
+    assert all(text.endswith("3-4, 3-5, 3-6, 3-7") and "2-0" not in text for text in told)
+
+
+def test_more_processes_than_batches_have_as_many_steps():
+    shares = [_share([1, 2], rank, 5) for rank in range(5)]
+    assert {len(share) for share in shares} == {1}
+    assert {item for share in shares for item in share} == {1, 2}
 
 
 def test_one_example_too_large_for_memory_ends_the_run(tmp_path, monkeypatch):
@@ -231,16 +250,21 @@ def test_one_example_too_large_for_memory_ends_the_run(tmp_path, monkeypatch):
         train(tmp_path / "state", task)
 
 
-@pytest.mark.parametrize("clip", [0.0, 1.0])
-def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(tmp_path, clip):
-    task, path = LineTask(), tmp_path / "state"
-    config = LoopConfig(epochs=8, warmup=3, save_minutes=0.0, clip=clip)
+def spoil(task, monkeypatch, where):
+    """Let the loss of one batch be no number, given (epoch, number)."""
     load = task.load
 
     def damaged(item):
-        return load(item) * (math.nan if (task.epoch, item[0]) == (2, 3) else 1.0)
+        return load(item) * (math.nan if (task.epoch, item[0]) == where else 1.0)
 
-    task.load = damaged
+    monkeypatch.setattr(task, "load", damaged)
+
+
+@pytest.mark.parametrize("clip", [0.0, 1.0])
+def test_a_loss_that_is_no_number_ends_the_run_before_it_is_saved(tmp_path, monkeypatch, clip):
+    task, path = LineTask(), tmp_path / "state"
+    config = LoopConfig(epochs=8, warmup=3, save_minutes=0.0, clip=clip)
+    spoil(task, monkeypatch, (2, 3))
     with pytest.raises(TrainingError) as caught:
         train(path, task, config)
     text = str(caught.value)
@@ -264,7 +288,8 @@ def test_a_validation_that_breaks_down_names_step_and_batch(tmp_path):
         train(tmp_path / "state", task)
 
 
-def test_a_gradient_that_is_no_number_ends_the_run(tmp_path, monkeypatch):
+@pytest.mark.parametrize("clip", [0.0, 1.0])
+def test_a_gradient_that_is_no_number_ends_the_run(tmp_path, monkeypatch, clip):
     task = LineTask()
     real = task.module.forward
 
@@ -275,7 +300,7 @@ def test_a_gradient_that_is_no_number_ends_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(task.module, "forward", forward)
     message = "step 1, epoch 1: norm of the gradient is nan; no state was saved before"
     with pytest.raises(TrainingError, match=message):
-        train(tmp_path / "state", task)
+        train(tmp_path / "state", task, replace(CONFIG, clip=clip))
 
 
 def test_without_average_and_clipping_the_live_weights_count(tmp_path):
