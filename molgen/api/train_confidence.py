@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from molgen.api.tables import json_ready
-from molgen.api.training_run import TrainingRun, TrainResult, split_facts, split_parts
-from molgen.config import check, fingerprint, to_dict
+from molgen.api.training_run import TrainingRun, TrainResult, lasting, split_facts, split_parts
+from molgen.config import check, to_dict
 from molgen.datasets.splits import PARTS
 from molgen.datasets.store import Store
 from molgen.errors import InputError
@@ -94,7 +94,7 @@ def train_confidence(
     network = ConfidenceNetwork(settings.network)
     model = ConfidenceModel(network)
     ids = {part: sorted({data.ids[k] for k in places}) for part, places in parts.items()}
-    identity = [fingerprint(settings), model.config(), data.fingerprint, ids]
+    identity = [lasting(settings), model.config(), data.fingerprint, ids]
     task = ConfidenceTask(network, data, parts["train"], parts["val"], settings)
     job.fit(task, settings.loop, _LINES, seed=seed, identity=identity)
     model.to("cpu")

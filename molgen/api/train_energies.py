@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from molgen.api.tables import json_ready
-from molgen.api.training_run import TrainingRun, TrainResult, split_facts
-from molgen.config import check, fingerprint, to_dict
+from molgen.api.training_run import TrainingRun, TrainResult, lasting, split_facts
+from molgen.config import check, to_dict
 from molgen.datasets.energy_labels import EnergyLabels
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.splits import PARTS, SplitOptions, split_ids
@@ -93,7 +93,7 @@ def train_energies(
     model = PropertyModel(settings.network)
     print_ = hashlib.sha256(json.dumps(found.manifest["shards"], sort_keys=True).encode())
     named = {part: [data.ids[k] for k in places] for part, places in parts.items()}
-    identity = [fingerprint(settings), model.config(), print_.hexdigest(), named]
+    identity = [lasting(settings), model.config(), print_.hexdigest(), named]
     task = EnergyTask(model, data, parts["train"], parts["val"], settings)
     job.fit(task, settings.loop, _LINES, seed=settings.seed, identity=identity)
     of_split = split_facts(named, split, settings.seed)

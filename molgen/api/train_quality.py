@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from molgen.api.tables import json_ready
-from molgen.api.training_run import TrainingRun, TrainResult, split_facts, start_from
-from molgen.config import build, check, fingerprint, merge, read_yaml, to_dict
+from molgen.api.training_run import TrainingRun, TrainResult, lasting, split_facts, start_from
+from molgen.config import build, check, merge, read_yaml, to_dict
 from molgen.datasets.quality import QualityStore
 from molgen.errors import ConfigError
 from molgen.report.training_plot import Line
@@ -120,7 +120,7 @@ def train_quality(
     model = build_quality(training.model, encoder=run.encoder, head=run.head)
     weights, origin = start_from(model, load_quality, init)
     prints = hashlib.sha256("".join(store.fingerprint for store in data.stores).encode())
-    identity = [fingerprint(training), model.config(), prints.hexdigest(), parts, weights]
+    identity = [lasting(training), model.config(), prints.hexdigest(), parts, weights]
     model.prepare(data.natives(parts["train"]))
     task = QualityTask(model, data, parts["train"], parts["val"], training)
     job.fit(task, training.loop, _LINES, seed=training.seed, identity=identity)

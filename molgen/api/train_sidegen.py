@@ -12,11 +12,19 @@ from typing import Any
 import numpy as np
 
 from molgen.api.tables import json_ready
-from molgen.api.training_run import TrainingRun, TrainResult, split_facts, split_parts, start_from
-from molgen.config import build, check, fingerprint, merge, read_yaml, to_dict
+from molgen.api.training_run import (
+    TrainingRun,
+    TrainResult,
+    lasting,
+    split_facts,
+    split_parts,
+    start_from,
+)
+from molgen.config import build, check, merge, read_yaml, to_dict
 from molgen.datasets.store import Store
 from molgen.diffusion.model import SidegenModel, load_sidegen, save_sidegen
-from molgen.errors import ConfigError, InputError
+from molgen.encoders.registry import TARGET_ENCODERS
+from molgen.errors import ConfigError, InputError, RegistryError
 from molgen.report.training_plot import Line
 from molgen.training.pose_data import PoseData
 from molgen.training.poses import PoseLossModule, PoseTask, PoseTraining, measure
@@ -49,9 +57,24 @@ def read_run(path: str | Path | None, overrides: Mapping[str, Any]) -> SidegenRu
     if encoder is not None and not isinstance(encoder, Mapping):
         raise ConfigError(f"{path}: encoder: must hold keys and values")
     try:
-        return SidegenRun(build(PoseTraining, values), encoder)
-    except ConfigError as error:
+        training = build(PoseTraining, values)
+        _check_encoder(training, encoder)
+        return SidegenRun(training, encoder)
+    except (ConfigError, RegistryError) as error:
         raise ConfigError(f"{path}: {error}" if path else str(error)) from None
+
+
+def _check_encoder(training: PoseTraining, options: Mapping[str, Any] | None) -> None:
+    """Look at the options of the target encoder before any data is read.
+
+    Raises:
+        RegistryError: no encoder of the name.
+        ConfigError: an option that it does not have, or options where there is no encoder.
+    """
+    if training.network.target:
+        build(TARGET_ENCODERS[training.network.encoder].Config, options or {}, "encoder")
+    elif options:
+        raise ConfigError("encoder: has no use in a network without target")
 
 
 def smoke(run: SidegenRun) -> SidegenRun:
@@ -122,7 +145,7 @@ def train_sidegen(
     prints = hashlib.sha256(
         json.dumps([store.manifest["shards"] for store in opened], sort_keys=True).encode()
     )
-    identity = [fingerprint(training), model.config(), prints.hexdigest(), parts, weights]
+    identity = [lasting(training), model.config(), prints.hexdigest(), parts, weights]
     task = PoseTask(model, data, parts["train"], parts["val"], training)
     if not task.train or not task.val:
         raise InputError(

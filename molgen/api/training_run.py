@@ -21,6 +21,7 @@ from molgen.api.training_folder import (
     write_course,
 )
 from molgen.checkpoints import checkpoint_folder
+from molgen.config import to_dict
 from molgen.datasets.exclusion import excluded, read_exclusions
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.splits import SplitOptions, split_ids
@@ -184,6 +185,20 @@ class TrainingRun:
             metrics=metrics,
             seconds=time.perf_counter() - self.start,
         )
+
+
+def lasting(settings: Any) -> dict[str, Any]:
+    """Return the settings that a resumed run must have in common with the earlier one.
+
+    How long it may take is none of them.
+
+    Args:
+        settings: a config with a field ``loop``.
+    """
+    values = to_dict(settings)
+    for name in ("epochs", "max_minutes", "save_minutes"):
+        values["loop"].pop(name)
+    return values
 
 
 def split_parts(

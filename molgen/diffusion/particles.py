@@ -36,7 +36,8 @@ def steer(
     kept = torch.unique(chosen)  # copies of a finished pose add nothing
     others = torch.ones(coords.shape[1], dtype=torch.bool)
     others[kept] = False
-    order = torch.cat([kept[energies[kept].argsort()], others.nonzero().squeeze(1)])
+    best = energies[kept].argsort().cpu()  # what is chosen stays on the CPU, as do its places
+    order = torch.cat([kept[best], others.nonzero().squeeze(1)])
     order = order[: start.shape[1]]
     return lowest(coords[:, order], energies[order], len(order))
 

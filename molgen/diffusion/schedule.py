@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from molgen.config import limited
+from molgen.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,11 @@ class ScheduleConfig:
 
 
 def noise_levels(config: ScheduleConfig) -> Float[Tensor, " levels"]:
-    """Return σ of every level, rising, float64 Å."""
+    """Return σ of every level, rising, float64 Å.
+
+    Raises:
+        ConfigError: the kind of schedule does not reach so far.
+    """
     t = torch.linspace(0.0, 1.0, config.steps, dtype=torch.float64)
     low, high = config.least, config.most
     if config.kind == "power":
@@ -56,6 +61,11 @@ def noise_levels(config: ScheduleConfig) -> Float[Tensor, " levels"]:
         beta = torch.sigmoid(12 * fine - 6) * (2e-3 - 1e-7) + 1e-7
         alpha = torch.exp(torch.cumsum(torch.log1p(-beta * 5000 / len(fine)), 0))
     sigma = torch.sqrt((1 - alpha) / alpha)
+    if not sigma[0] <= low < high <= sigma[-1]:
+        raise ConfigError(
+            f"schedule: {config.kind} reaches from {sigma[0]:.3g} to {sigma[-1]:.3g} Å, "
+            f"not from {low:g} to {high:g}"
+        )
     inside = sigma[(sigma >= low) & (sigma <= high)]
     place = t * (len(inside) - 1)
     left = place.floor().long().clamp_max(len(inside) - 2)

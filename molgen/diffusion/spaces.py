@@ -3,11 +3,12 @@
 A space says how noise is added to a pose, how the prior looks and how one ancestral step of the
 DDPM goes. With x_t = x_0 + σ_t ε the posterior of the step t -> s is
 
-    x_s = x̂_0 + (σ_s² / σ_t²) (x_t - x̂_0) + η √(σ_s² (σ_t² - σ_s²)) / σ_t ε
+    x_s = x̂_0 + √(σ_s² - ς²) / σ_t (x_t - x̂_0) + ς ε,    ς = η σ_s √(σ_t² - σ_s²) / σ_t
 
-(Ho et al., arXiv 2006.11239, eq. 7, in our scaling). In rigid-torsion space the difference is that
-of the centres, the rotation vector and the torsion angles between both poses, each with a noise of
-its own size, so that bond lengths, angles and rings never change.
+(η = 1: Ho et al., arXiv 2006.11239, eq. 7, in our scaling; then the first factor is σ_s² / σ_t²).
+In rigid-torsion space the difference is that of the centres, the rotation vector and the torsion
+angles between both poses, each with a noise of its own size, so that bond lengths, angles and rings
+never change.
 
 In both spaces the centre of the ligand is a variable of its own with noise `CENTRE` σ: with
 independent atoms alone it would keep almost no noise at all.

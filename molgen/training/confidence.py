@@ -25,7 +25,7 @@ from molgen.training.confidence_data import (
     RatedPoses,
 )
 from molgen.training.loop import LoopConfig
-from molgen.training.task import halved
+from molgen.training.task import seeded_halves
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class ConfidenceTask:
     def halves(self, item: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Return two halves of a batch; they draw other poses."""
         seed, *positions = item
-        return [(seed + k, *part) for k, part in enumerate(halved(positions))]
+        return [(new, *part) for part, new in seeded_halves(positions, seed)]
 
     def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
         """Return the measures on the validation complexes; "monitor" is to rise."""

@@ -21,7 +21,7 @@ from molgen.energy.property_network import PropertyConfig
 from molgen.training.energy_data import EnergyBatch, EnergyData, EnergySampling
 from molgen.training.energy_metrics import Prediction, errors
 from molgen.training.loop import LoopConfig
-from molgen.training.task import halved
+from molgen.training.task import seeded_halves
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class EnergyTask:
     def halves(self, item: tuple[tuple[int, ...], int]) -> list[tuple[tuple[int, ...], int]]:
         """Return two halves of a batch; they draw other noise."""
         positions, seed = item
-        return [(part, seed + k) for k, part in enumerate(halved(positions))]
+        return seeded_halves(positions, seed)
 
     def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
         """Return mean absolute errors, clean and noisy; "monitor" is minus a sum of shares."""

@@ -27,7 +27,7 @@ from molgen.errors import DeviceError, TrainingError
 from molgen.geometry.alignment import superposition
 from molgen.training.loop import LoopConfig
 from molgen.training.pose_data import PoseBatch, PoseData, PoseSampling
-from molgen.training.task import halved
+from molgen.training.task import seeded_halves
 
 Item = tuple[tuple[int, ...], str, int]
 
@@ -215,7 +215,7 @@ class PoseTask:
     def halves(self, item: Item) -> list[Item]:
         """Return two halves of a batch; they draw other noise."""
         positions, space, seed = item
-        return [(part, space, seed + k) for k, part in enumerate(halved(positions))]
+        return [(part, space, new) for part, new in seeded_halves(positions, seed)]
 
     def validate(self, module: nn.Module, device: torch.device) -> dict[str, float]:
         """Return losses on fixed noise and RMSDs of sampled poses; "monitor" is minus the loss."""
@@ -257,8 +257,8 @@ def measure(
             if len(chosen) == 1:
                 name = data.ids[chosen[0]]
                 raise TrainingError(f"validation: {name} alone does not fit into memory")
-            parts = halved(chosen)
-            waiting = [(space, part, seed + 1000 * k) for k, part in enumerate(parts)] + waiting
+            halves = [(space, part, new) for part, new in seeded_halves(chosen, seed)]
+            waiting = halves + waiting
             continue
         loss, place, shape = found
         sums.setdefault(f"{space}_loss", []).extend(len(chosen) * [loss])

@@ -62,3 +62,8 @@ def halved(members: Members) -> list[Members]:
     """Return the two halves of a sequence, or only itself if it has one member."""
     middle = len(members) // 2
     return [members[:middle], members[middle:]] if middle else [members]
+
+
+def seeded_halves(members: Members, seed: int) -> list[tuple[Members, int]]:
+    """Return the halves with a seed each; among halves of halves no seed comes twice."""
+    return [(part, 2 * seed + 1 + k) for k, part in enumerate(halved(members))]

@@ -105,6 +105,9 @@ def test_a_killed_run_ends_as_an_unbroken_one(store, checkpoint, monkeypatch, tm
     assert len((tmp_path / "model" / "history.csv").read_text().splitlines()) == 3
     assert (tmp_path / "model" / "history.png").stat().st_size > 1000
     monkeypatch.setattr(loop._Run, "_step", real)
+    # more time for a run is no other run
+    timed = replace(settings.training, loop=replace(settings.training.loop, max_minutes=1e6))
+    settings = replace(settings, training=timed)
     use_case.train_sidegen(
         [store / "store"], tmp_path / "model", run=settings, split=store / "split", device="cpu",
         resume=True,
@@ -148,6 +151,14 @@ def test_unknown_keys_are_refused(tmp_path):
     (tmp_path / "run.yaml").write_text("network: {widht: 3}\n")
     with pytest.raises(ConfigError, match="widht.*width"):
         use_case.read_run(tmp_path / "run.yaml", {})
+    for text, message in (
+        ("encoder: {widht: 3}", r"run\.yaml: encoder\.widht: unknown key.*width"),
+        ("network: {encoder: egn}", r"run\.yaml: unknown target encoder 'egn'.*egnn"),
+        ("network: {target: false}\nencoder: {width: 3}", "no use in a network without target"),
+    ):
+        (tmp_path / "run.yaml").write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            use_case.read_run(tmp_path / "run.yaml", {})
 
 
 def sampler(checkpoint, turn=None, dtype=np.float32, **changes):

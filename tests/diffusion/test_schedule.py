@@ -32,3 +32,9 @@ def test_samplers_visit_the_ends():
 def test_levels_in_the_wrong_order_are_refused():
     with pytest.raises(ConfigError, match="most"):
         build(ScheduleConfig, {"least": 5.0, "most": 1.0})
+
+
+def test_a_schedule_that_does_not_reach_so_far_says_so():
+    message = r"sigmoid reaches from .* to 12\.1 Å, not from 0\.1 to 20"
+    with pytest.raises(ConfigError, match=message):
+        noise_levels(ScheduleConfig(kind="sigmoid", most=20.0))

@@ -20,6 +20,7 @@ from molgen.training.poses import (
     PoseValidation,
     measure,
 )
+from molgen.training.task import seeded_halves
 
 COMPLEXES = Path(__file__).resolve().parents[2] / "workflows/test/complexes"
 TRAINING = PoseTraining(
@@ -79,3 +80,13 @@ def test_the_error_of_the_noise_counts_at_every_level(data):
         clean = batch.coords[:, None].expand(-1, 2, -1, -1)
         found = module._loss([clean + 0.1], clean, sigma, batch)
         assert float(found["pose"]) == pytest.approx(float((weight * 0.01).mean()), rel=1e-4)
+
+
+def test_no_two_parts_of_a_batch_draw_the_same_noise():
+    items = [(tuple(range(8)), 5)]
+    seeds = set()
+    for _ in range(3):
+        items = [half for members, seed in items for half in seeded_halves(members, seed)]
+        assert not seeds & {seed for _, seed in items}
+        seeds |= {seed for _, seed in items}
+    assert len(seeds) == 2 + 4 + 8 and [m for m, _ in items] == [(k,) for k in range(8)]
