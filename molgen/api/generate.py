@@ -166,7 +166,7 @@ def generate(
     results, resumed = [], 0
     for row in tqdm(rows, unit="ligand", disable=not progress, dynamic_ncols=True):
         place = unique_name(row.name, taken) if several else ""
-        done = finished_ligand(folder / place, _ligand_key(row, key)) if resume else None
+        done = finished_ligand(folder, place, _ligand_key(row, key)) if resume else None
         resumed += done is not None
         results.append(done or _one_ligand(row, docking, folder, place, key))
     write_summary(folder, results)
@@ -194,7 +194,7 @@ def generate(
             "notes": list(result.notes),
         },
     )
-    write_generate_report(folder, results, rows, target, record, pocket)
+    write_generate_report(folder, results, rows, target, record)
     write_text(folder / RUN, json.dumps(record, indent=2) + "\n")
     return result
 
@@ -211,7 +211,7 @@ def _one_ligand(
 ) -> LigandResult:
     """Dock one ligand, write its poses and outcome; that it cannot be docked is an outcome."""
     start = time.perf_counter()
-    begin_ligand(folder / place)
+    begin_ligand(folder, place)
     ranked: list[RankedPose] = []
     reason, crash = row.error or "", ""
     notes: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ class Target:
         removed: groups that are no part of the receptor.
         receptor: everything else.
         reposed: the co-crystal ligand that is posed anew; None when ligands were given.
+        shown: the co-crystal ligand of the site, for the report; None where it is not known.
         pockets: the ranked geometric pockets, when the box is one of them.
     """
 
@@ -34,6 +35,7 @@ class Target:
     removed: tuple[HeteroGroup, ...]
     receptor: Protein
     reposed: HeteroGroup | None = None
+    shown: HeteroGroup | None = None
     pockets: tuple[dict[str, Any], ...] = ()
 
 
@@ -45,26 +47,28 @@ def read_target(pdb: str | Path, pocket: str | None, *, edge: float, repose: boo
         PocketError: the pocket cannot be honoured.
     """
     structure = read_structure(pdb)
+    if pocket is None:
+        there = structure.reposable if repose else structure.ligands
+        pocket = "ligand" if there else "auto"
     box, removed = resolve(pocket, structure, edge=edge)
-    reposed = None
+    at_ligand, reposed = _word(pocket) == "ligand", None
     if repose:
-        free = [group for group in (*removed, *structure.ligands) if not group.covalent]
-        reposed = next(iter([*free, *removed, *structure.ligands]), None)
-        if names_ligand(pocket, structure):
+        every = (*removed, *structure.reposable)
+        free = [group for group in every if not group.covalent]
+        reposed = next(iter([*free, *every]), None)
+        if at_ligand:
             reposed = removed[0]  # the one that the user named
         if reposed is not None and not any(group is reposed for group in removed):
             removed = (*removed, reposed)
-    pockets = () if not _is_geometric(pocket, structure) else _ranked_pockets(structure, box)
-    return Target(structure, box, removed, structure.receptor(removed), reposed, pockets)
-
-
-def names_ligand(pocket: str | None, structure: Structure) -> bool:
-    """Tell whether a request means the site of a co-crystal ligand."""
-    return bool(structure.ligands) if pocket is None else _word(pocket) == "ligand"
-
-
-def _is_geometric(pocket: str | None, structure: Structure) -> bool:
-    return not structure.ligands if pocket is None else _word(pocket) == "auto"
+    return Target(
+        structure,
+        box,
+        removed,
+        structure.receptor(removed),
+        reposed,
+        removed[0] if at_ligand else reposed,
+        _ranked_pockets(structure, box) if _word(pocket) == "auto" else (),
+    )
 
 
 def _word(pocket: str) -> str:
@@ -100,7 +104,7 @@ def read_ligands(source: str | Path | None, target: Target) -> tuple[list[Ligand
     if source is None:
         structure = target.structure
         # asked without a group, the reader says which other candidates there are
-        first = bool(structure.ligands) and structure.ligands[0] is target.reposed
+        first = bool(structure.reposable) and structure.reposable[0] is target.reposed
         found = cocrystal_ligand(structure, None if first else target.reposed)
         return [LigandRow(1, found.name, found.smiles, found, None)], False
     suffix = file_suffix(Path(str(source).replace("\0", "")))

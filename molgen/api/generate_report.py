@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from molgen.api.generate_inputs import Target, names_ligand
+from molgen.api.generate_inputs import Target
 from molgen.api.output_folder import POSES, REPORT, LigandResult
 from molgen.api.pose_output import UNITS
 from molgen.errors import LigandError
 from molgen.io import LigandRow, cocrystal_ligand, write_pdb
 from molgen.io.sdf import sdf_record
-from molgen.report.html import MAX_3D, ReportEntry, write_report
+from molgen.report.html import MAX_3D, ReportEntry, surest_first, write_report
 from molgen.scoring.bands import band
 
 _SHOWN = 8.0
@@ -27,11 +27,10 @@ def write_generate_report(
     rows: Sequence[LigandRow],
     target: Target,
     record: dict[str, Any],
-    pocket: str | None,
 ) -> None:
     """Write report.html; the best ligands come with their poses in 3D."""
     done = [index for index, result in enumerate(results) if result.poses]
-    best = sorted(done, key=lambda index: results[index].poses[0]["score"])[:MAX_3D]
+    best = sorted(done, key=lambda index: surest_first(results[index].poses))[:MAX_3D]
     texts = {index: _poses_text(folder, results[index]) for index in best}
     entries = [
         ReportEntry(
@@ -53,7 +52,7 @@ def write_generate_report(
         run=record,
         entries=entries,
         receptor_pdb=write_pdb(None, target.receptor.select(near)) or "",
-        reference_sdf=_reference(target, pocket),
+        reference_sdf=_reference(target, rows),
         units=UNITS,
     )
 
@@ -72,15 +71,17 @@ def _poses_text(folder: Path, result: LigandResult) -> str:
     return (folder / result.folder / POSES).read_text("utf-8")
 
 
-def _reference(target: Target, pocket: str | None) -> str:
-    """Return the co-crystal ligand of the site as SDF; "" when there is none to show."""
-    group = target.reposed
-    if names_ligand(pocket, target.structure) and target.removed:
-        group = target.removed[0]
+def _reference(target: Target, rows: Sequence[LigandRow]) -> str:
+    """Return the co-crystal ligand of the site as SDF; "" when there is none to show.
+
+    A docked ligand gives the bond orders where neither file nor table knows them.
+    """
+    group = target.shown
     if group is None:
         return ""
     try:
-        return sdf_record(cocrystal_ligand(target.structure, group).mol)
+        template = rows[0].ligand if len(rows) == 1 else None
+        return sdf_record(cocrystal_ligand(target.structure, group, template).mol)
     except LigandError:
         return ""
 

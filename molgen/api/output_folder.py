@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -120,11 +121,27 @@ def clear(place: Path) -> None:
                 path.unlink()
 
 
-def begin_ligand(place: Path) -> None:
-    """Mark a ligand as started and remove what an earlier attempt at it left."""
+def begin_ligand(folder: Path, name: str) -> None:
+    """Mark a ligand as started and remove what an earlier attempt at it left.
+
+    The record of the run and its tables go as well: until they are written again the run is not
+    finished.
+
+    Args:
+        folder: of the results.
+        name: of the ligand's folder in it; "" for the folder itself.
+
+    Raises:
+        OutputError: the ligand's folder is a link.
+    """
+    place = folder / name
+    if name and place.is_symlink():
+        raise OutputError(f"{place}: is a link, which may lead out of {folder}; remove it")
     _write_record(place, {})  # first, so that ``--force`` knows the folder after a kill
-    for name in POSE_FILES:
-        for path in [place / name, *place.glob(f".{name}.*")]:
+    for table in (RUN, REPORT, STATUS, SUMMARY):
+        (folder / table).unlink(missing_ok=True)
+    for file in POSE_FILES:
+        for path in [place / file, *place.glob(f".{file}.*")]:
             path.unlink(missing_ok=True)
     for path in place.glob(f".{RECORD}.*"):
         path.unlink(missing_ok=True)
@@ -146,24 +163,37 @@ def finish_ligand(
     for name, members in {**(others or {}), POSES: poses}.items():
         if members:
             write_sdf(place / name, members)
-    record = {"key": key, "result": asdict(result)}
+    record = {"key": key, "result": asdict(result), "sha256": _sums(place)}
     _write_record(place, {**record, "key": "", "traceback": crash} if crash else record)
 
 
-def finished_ligand(place: Path, key: str) -> LigandResult | None:
-    """Return the recorded outcome when it is that of ``key``: same ligand, inputs, settings."""
+def finished_ligand(folder: Path, name: str, key: str) -> LigandResult | None:
+    """Return the recorded outcome when it is that of ``key``: same ligand, inputs, settings.
+
+    Args:
+        folder, name: as of `begin_ligand`.
+    """
+    place = folder / name
+    if name and place.is_symlink():
+        return None
     try:
         record = json.loads((place / RECORD).read_text("utf-8"))
         if record["key"] != key:
             return None
         found = record["result"]
-        if found["status"] == "ok" and not (place / POSES).is_file():
+        if record["sha256"] != _sums(place):
             return None
         return LigandResult(
             **{**found, "notes": tuple(found["notes"]), "poses": tuple(found["poses"])}
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _sums(place: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files of poses that are there."""
+    there = [name for name in POSE_FILES if (place / name).is_file()]
+    return {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in there}
 
 
 def _write_record(place: Path, record: dict[str, Any]) -> None:
@@ -189,7 +219,7 @@ def write_status(folder: Path, results: Sequence[LigandResult]) -> None:
         {
             **{column: getattr(r, column, "") for column in STATUS_COLUMNS},
             "poses": len(r.poses),
-            "best_score": r.poses[0]["score"] if r.poses else "",
+            "best_score": min((pose["score"] for pose in r.poses), default=""),
             "seconds": str(r.seconds),
             "notes": "; ".join(r.notes),
         }

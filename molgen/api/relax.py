@@ -136,7 +136,7 @@ def relax(
     results, resumed = [], 0
     for group in tqdm(groups, unit="ligand", disable=not progress, dynamic_ncols=True):
         place = unique_name(group.name, taken) if len(groups) > 1 else ""
-        done = finished_ligand(folder / place, _group_key(group, key)) if resume else None
+        done = finished_ligand(folder, place, _group_key(group, key)) if resume else None
         resumed += done is not None
         results.append(done or _one_ligand(group, relaxer, target, folder, place, key))
     write_summary(folder, results)
@@ -184,7 +184,7 @@ def _one_ligand(
 ) -> LigandResult:
     """Relax the poses of one ligand and write them; that it cannot be done is an outcome."""
     start = time.perf_counter()
-    begin_ligand(folder / place)
+    begin_ligand(folder, place)
     outcomes: list[RelaxOutcome] = []
     reason, crash = "; ".join(text for _, text in group.errors), ""
     if group.true is not None:

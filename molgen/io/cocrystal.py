@@ -41,7 +41,7 @@ def cocrystal_ligand(
     """
     notes: list[str] = []
     if group is None:
-        candidates = structure.ligands
+        candidates = structure.reposable
         if not candidates:
             raise LigandError(
                 f"{structure.name}: no co-crystal ligand; give one with --ligand "

@@ -49,7 +49,7 @@ def find_groups(protein: Protein, parsed: ParsedFile) -> tuple[tuple[HeteroGroup
             notes.append(f"{group} is bonded to {groups[joined[0]]}: a part of a larger ligand")
         candidate = candidate and not joined
         typed.append(replace(group, is_ligand=candidate, covalent=index in bonded))
-    typed, more = _fall_back_to_cofactor(protein, typed)
+    typed, more = _with_stand_ins(protein, typed)
     return tuple(typed), notes + more
 
 
@@ -63,9 +63,10 @@ def _is_organic(protein: Protein, group: HeteroGroup) -> bool:
     return len(group.atoms) >= MIN_LIGAND_ATOMS and "C" in elements and not elements & METALS
 
 
-def _fall_back_to_cofactor(
+def _with_stand_ins(
     protein: Protein, groups: list[HeteroGroup]
 ) -> tuple[list[HeteroGroup], list[str]]:
+    """Mark the cofactors of a structure without ligand that may be re-posed instead of one."""
     if any(group.is_ligand for group in groups):
         return groups, []
     allowed = [
@@ -75,8 +76,8 @@ def _fall_back_to_cofactor(
     if not any(allowed):
         return groups, []
     codes = sorted({g.code for g, ok in zip(groups, allowed, strict=True) if ok})
-    return [replace(g, is_ligand=ok) for g, ok in zip(groups, allowed, strict=True)], [
-        f"no other ligand found: cofactor {', '.join(codes)} may serve as the co-crystal ligand"
+    return [replace(g, stand_in=ok) for g, ok in zip(groups, allowed, strict=True)], [
+        f"no ligand found: cofactor {', '.join(codes)} is what can be re-posed"
     ]
 
 

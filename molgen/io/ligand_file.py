@@ -13,7 +13,7 @@ from molgen.io.aromatic import has_aromatic_bonds, is_pattern, rebuild_aromatic
 from molgen.io.paths import file_stem, file_suffix, read_text
 from molgen.io.rdkit_log import quiet_rdkit, rdkit_complaint
 from molgen.structure.ligand import Ligand
-from molgen.structure.stereo import open_stereo
+from molgen.structure.stereo import one_isomer, open_stereo
 from molgen.structure.vocabulary import LIGAND_ELEMENTS
 
 MAX_TESTED_ATOMS = 100
@@ -295,6 +295,11 @@ def finish_ligand(mol: Chem.Mol, *, name: str, where: str) -> Ligand:
             Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
     except (Chem.MolSanitizeException, ValueError) as problem:
         raise LigandError(f"{where}: hydrogens cannot be removed ({problem})") from None
+    if (places := _open_places(mol)) and not mol.GetNumConformers():
+        with quiet_rdkit():
+            mol = one_isomer(mol)
+        isomer = Chem.MolToSmiles(mol)
+        notes.append(f"stereo not given at {', '.join(places)}: {isomer} stands for all isomers")
     _note_limits(mol, notes)
     for prop in mol.GetPropNames(includePrivate=False):
         mol.ClearProp(prop)
@@ -336,8 +341,6 @@ def _weight(mol: Chem.Mol) -> float:
 
 
 def _note_limits(mol: Chem.Mol, notes: list[str]) -> None:
-    if places := _open_places(mol):
-        notes.append(f"stereo not given at {', '.join(places)}: one isomer stands for all")
     if mol.GetNumAtoms() > MAX_TESTED_ATOMS:
         notes.append(
             f"{mol.GetNumAtoms()} heavy atoms: above {MAX_TESTED_ATOMS}, poses are slow to find "

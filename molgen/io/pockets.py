@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ BACKBONE = ("N", "CA", "C", "O", "OXT")
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _CENTER = re.compile(rf"({_NUMBER}(?:,{_NUMBER})*)(?::({_NUMBER}(?:,{_NUMBER})*))?")
-_RESIDUE = re.compile(r"([^:,\s]+):(-?\d+)([A-Za-z]?)")
+_RESIDUE = re.compile(r"([^:,\s]*):(-?\d+)([A-Za-z]?)")
 
 
 def resolve_pocket(
@@ -42,7 +43,7 @@ def resolve_pocket(
 
     Args:
         spec: one of the forms of `SPEC_HELP`; ``None`` means ``ligand`` when the structure has a
-            co-crystal ligand, else ``auto``.
+            co-crystal ligand that is no cofactor, else ``auto``.
         structure: the receptor's file as read.
         edge: Å, edge of the cubic box where ``spec`` gives none; grows to cover named residues.
 
@@ -86,19 +87,20 @@ def _from_ligand(
     group = sorted(groups, key=lambda g: (g.covalent, -len(g.atoms)))[0]
     atoms = structure.atoms.coords[group.atoms].astype(np.float64)
     pocket = Pocket(atoms.mean(0), np.full(3, edge), f"co-crystal ligand {group}")
-    others = tuple(g for g in _occupants(structure, atoms, OVERLAP) if g is not group)
+    occupants = _occupants(structure, structure.ligands, atoms, OVERLAP)
+    others = tuple(g for g in occupants if g is not group)
     return pocket, (group, *others)
 
 
 def _matching_groups(rest: str, structure: Structure) -> tuple[HeteroGroup, ...]:
     """Return the groups that ``CODE[:CHAIN[:NUMBER]]`` names; all ligands when it is empty."""
     if not rest:
-        if not structure.ligands:
+        if not structure.reposable:
             raise PocketError(
                 f"{structure.name}: no co-crystal ligand in the file; "
                 f"hetero groups: {_listing(structure.groups)}; use another form of --pocket"
             )
-        return structure.ligands
+        return structure.reposable
     code, *place = rest.split(":")
     groups = tuple(g for g in structure.groups if g.code.upper() == code.upper())
     if place:
@@ -130,7 +132,7 @@ def _from_cavity(
         )
     cavity = cavities[rank - 1]
     pocket = Pocket(cavity.center, np.full(3, edge), f"geometric pocket {rank}")
-    return pocket, _occupants(structure, cavity.alpha_centers, OVERLAP)
+    return pocket, _occupants(structure, structure.ligands, cavity.alpha_centers, OVERLAP)
 
 
 def _from_file(
@@ -142,7 +144,8 @@ def _from_file(
     if not ligand.has_coords:
         raise PocketError(f"--pocket {path}: the reference ligand has no 3D coordinates")
     pocket = Pocket(ligand.coords.mean(0), np.full(3, edge), f"reference ligand {path.name}")
-    return pocket, _occupants(structure, ligand.coords, OVERLAP)
+    # also a cofactor in whose very place the reference stands
+    return pocket, _occupants(structure, structure.reposable, ligand.coords, OVERLAP)
 
 
 def _from_center(
@@ -158,7 +161,8 @@ def _from_center(
     edges = np.broadcast_to(edges, 3)
     _check_edges(spec, edges)
     pocket = Pocket(center, edges, f"centre {spec}")
-    return pocket, _occupants(structure, center[None], max(REACH, edges.min() / 4))
+    reach = max(REACH, edges.min() / 4)
+    return pocket, _occupants(structure, structure.ligands, center[None], reach)
 
 
 def _from_residues(
@@ -182,7 +186,8 @@ def _from_residues(
             f"{MAX_EDGE:.0f} Å; name residues of one site"
         )
     pocket = Pocket(center, edges, f"residues {spec}")
-    return pocket, _occupants(structure, center[None], max(REACH, edge / 4))
+    reach = max(REACH, edge / 4)
+    return pocket, _occupants(structure, structure.ligands, center[None], reach)
 
 
 def _find_residue(token: str, atoms: Protein) -> np.ndarray:
@@ -192,7 +197,7 @@ def _find_residue(token: str, atoms: Protein) -> np.ndarray:
     chain, number, insertion_code = match[1], int(match[2]), match[3]
     in_chain = atoms.chains == chain
     if not in_chain.any():
-        known = list(dict.fromkeys(atoms.chains.tolist()))
+        known = [name or "(blank: ':45')" for name in dict.fromkeys(atoms.chains.tolist())]
         raise PocketError(
             f"{atoms.name}: no chain {chain!r} for residue {token!r}; "
             f"chains in the file: {', '.join(known)}"
@@ -215,7 +220,7 @@ def _residue_listing(atoms: Protein, chain: str, number: int) -> str:
     near = sorted(inside, key=lambda item: (abs(item[0].number - number), item[0].number))[:4]
     ranges = _ranges(sorted({r.number for r, _ in inside}))
     return (
-        f"chain {chain} has residues {ranges}; nearest: "
+        f"chain {chain or '(blank)'} has residues {ranges}; nearest: "
         f"{', '.join(f'{r} {name}' for r, name in near)}"
     )
 
@@ -230,12 +235,14 @@ def _ranges(numbers: list[int]) -> str:
     return ", ".join(parts[:6]) + (f" and {len(parts) - 6} more ranges" if len(parts) > 6 else "")
 
 
-def _occupants(structure: Structure, points: np.ndarray, cutoff: float) -> tuple[HeteroGroup, ...]:
-    """Return the ligands with an atom within ``cutoff`` Å of any of ``points``."""
+def _occupants(
+    structure: Structure, groups: Sequence[HeteroGroup], points: np.ndarray, cutoff: float
+) -> tuple[HeteroGroup, ...]:
+    """Return the groups with an atom within ``cutoff`` Å of any of ``points``."""
     tree = cKDTree(points)
     return tuple(
         group
-        for group in structure.ligands
+        for group in groups
         if (tree.query(structure.atoms.coords[group.atoms])[0] <= cutoff).any()
     )
 

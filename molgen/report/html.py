@@ -86,7 +86,7 @@ def write_report(
         OutputError: the file cannot be written.
     """
     views = [_view(number, entry) for number, entry in enumerate(entries)]
-    ranked = sorted(views, key=lambda view: (view["best"] is None, view["best"] or 0.0))
+    ranked = sorted(views, key=lambda view: surest_first(entries[view["number"]].table))
     shown = [view["number"] for view in ranked if entries[view["number"]].poses_sdf_text][:max_3d]
     drawn = {view["number"] for view in ranked[:MAX_DRAWN]}
     poses = {}
@@ -112,6 +112,7 @@ def write_report(
         views=views,
         ranked=ranked,
         counts=_counts(views),
+        rated=any(view["confidence"] for view in views),
         units=dict(units or {}),
         shown_3d=len(shown),
         has_receptor=bool(data["receptor"]),
@@ -123,6 +124,17 @@ def write_report(
     )
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
+
+
+def surest_first(table: Sequence[Mapping[str, Any]]) -> tuple[bool, float, float]:
+    """Return the key that sorts ligands by the confidence of their top pose, without it by score.
+
+    Args:
+        table: of a `ReportEntry`; ligands without poses come last.
+    """
+    confidence = _number(table[0].get("confidence")) if table else None
+    scores = [score for row in table if (score := _number(row.get("score"))) is not None]
+    return not table, -(confidence or 0.0), min(scores, default=0.0)
 
 
 def _view(number: int, entry: ReportEntry) -> dict[str, Any]:
@@ -158,8 +170,8 @@ def _view(number: int, entry: ReportEntry) -> dict[str, Any]:
         "columns": [(key, _HEADERS.get(key, label(key))) for key in columns],
         "verdict": verdict,
         "rows": rows,
-        "best": known[0] if known else None,
-        "best_text": show(known[0]) if known else "",
+        "score": show(min(known)) if known else "",
+        "confidence": show(entry.table[0].get("confidence", "")) if entry.table else "",
         "num_poses": len(rows),
         "num_valid": sum(checked) if checked else None,
         "top_valid": rows[0]["valid"] if rows else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +24,7 @@ class HeteroGroup:
         charges: (name, formal charge) of the atoms that the same table gives a charge.
         is_ligand: whether it may be the co-crystal ligand (organic, not an additive, sugar of a
             glycan or a common cofactor).
+        stand_in: whether it is a cofactor that may be re-posed, in a file without any ligand.
         covalent: whether an atom of it is bonded to the polymer.
     """
 
@@ -32,6 +34,7 @@ class HeteroGroup:
     bonds: tuple[tuple[str, str, int], ...] = ()
     charges: tuple[tuple[str, int], ...] = ()
     is_ligand: bool = False
+    stand_in: bool = False
     covalent: bool = False
 
     def __str__(self) -> str:
@@ -57,8 +60,12 @@ class Structure:
     @property
     def ligands(self) -> tuple[HeteroGroup, ...]:
         """Groups that may be the co-crystal ligand, largest first."""
-        found = [group for group in self.groups if group.is_ligand]
-        return tuple(sorted(found, key=lambda group: -len(group.atoms)))
+        return _largest_first(group for group in self.groups if group.is_ligand)
+
+    @property
+    def reposable(self) -> tuple[HeteroGroup, ...]:
+        """The ligands; in a file without any the cofactors that may stand in, largest first."""
+        return self.ligands or _largest_first(group for group in self.groups if group.stand_in)
 
     def formal_charges(self, without: tuple[HeteroGroup, ...] = ()) -> np.ndarray:
         """Return the formal charge that the file gives each atom of ``receptor(without)``, e.
@@ -89,3 +96,7 @@ class Structure:
         receptor = self.atoms.select(keep)
         removed = tuple(f"{group} removed from the receptor" for group in without)
         return replace(receptor, notes=receptor.notes + removed)
+
+
+def _largest_first(groups: Iterable[HeteroGroup]) -> tuple[HeteroGroup, ...]:
+    return tuple(sorted(groups, key=lambda group: -len(group.atoms)))

@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from molgen.api.generate import generate
+from molgen.api.generate_inputs import read_target
 from molgen.config import to_dict
 from molgen.energy.relax_settings import RelaxConfig, RelaxSettings
 from molgen.errors import ConfigError, LigandError, MolgenWarning
@@ -280,3 +281,26 @@ def test_progress_goes_to_stderr_when_asked(tmp_path, target, quick, capfd):
         generate(target, tmp_path / name, ligand="C", config=quick, progress=progress)
         written = capfd.readouterr()
         assert written.out == "" and ("ligand" in written.err) == progress
+
+
+def test_a_cofactor_stays_when_another_ligand_is_docked(tmp_path, target):
+    lines = target.read_text().splitlines(keepends=True)
+    path = tmp_path / "holo.cif"
+    path.write_text("".join(x for x in lines if not (x.startswith("HETATM") and " TOP " in x)))
+    for pocket in (None, "auto", "A:27,A:31,A:5"):
+        docked = read_target(path, pocket, edge=25.0, repose=False)
+        assert docked.removed == () and "NDP" in set(docked.receptor.residue_names.tolist())
+    reposed = read_target(path, None, edge=25.0, repose=True)
+    assert reposed.reposed.code == "NDP" and "NDP" not in reposed.receptor.residue_names
+
+
+def test_a_docked_ligand_gives_the_bond_orders_of_the_one_in_the_file(tmp_path, target, quick):
+    text = target.read_text().replace(" TOP ", " QZ9 ")
+    path = tmp_path / "unknown.cif"
+    path.write_text(text[: text.index("_chem_comp_bond")] + "_x.y 1\n")
+    trimethoprim = "COc1cc(Cc2cnc(N)nc2N)cc(OC)c1OC"
+    generate(path, tmp_path / "out", ligand=trimethoprim, config=quick)
+    report = (tmp_path / "out/report.html").read_text()
+    assert '"reference":""' not in report
+    generate(path, tmp_path / "other", ligand="Cc1ccccc1", config=quick)
+    assert '"reference":""' in (tmp_path / "other/report.html").read_text()

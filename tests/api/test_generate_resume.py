@@ -147,6 +147,41 @@ def test_resume_keeps_nothing_of_another_question(tmp_path, target, quick, watch
     assert samplers[-1].calls == ["ligand"]
 
 
+def test_a_stop_amid_another_question_leaves_an_unfinished_run(
+    tmp_path, target, quick, ligands, watch
+):
+    out = tmp_path / "out"
+    generate(target, out, ligand=ligands, config=quick)
+    watch(cresol=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        generate(target, out, ligand=ligands, config=replace(quick, seed=7), resume=True)
+    left = {path.name for path in out.iterdir() if path.is_file()}
+    assert not left & {"run.json", "status.csv", "summary.csv", "report.html"}
+
+
+def test_poses_that_changed_are_made_again(tmp_path, target, quick, ligands, watch):
+    out = tmp_path / "out"
+    generate(target, out, ligand=ligands, config=quick)
+    whole = content(out)
+    path = out / "thymol/poses.sdf"
+    path.write_bytes(path.read_bytes()[:200])
+    samplers = watch()
+    generate(target, out, ligand=ligands, config=quick, resume=True)
+    assert samplers[-1].calls == ["thymol"] and content(out) == whole
+
+
+@pytest.mark.parametrize("how", ["resume", "force"])
+def test_a_linked_folder_leads_nowhere(tmp_path, target, quick, ligands, how):
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    generate(target, out, ligand=ligands, config=quick)
+    (out / "thymol").rename(outside)
+    (out / "thymol").symlink_to(outside)
+    before = {path.name: path.read_bytes() for path in outside.iterdir()}
+    with pytest.raises(OutputError, match="thymol: is a link, which may lead out of"):
+        generate(target, out, ligand=ligands, config=quick, **{how: True})
+    assert {path.name: path.read_bytes() for path in outside.iterdir()} == before
+
+
 def test_a_failed_ligand_leaves_no_poses_of_an_earlier_attempt(tmp_path, target, quick, watch):
     out = tmp_path / "out"
     generate(target, out, ligand="C", config=quick)

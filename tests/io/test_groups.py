@@ -41,13 +41,14 @@ def test_groups_of_fewer_than_six_atoms_are_no_ligand(write, peptide, line):
     assert read_structure(write(text)).ligands == ()
 
 
-def test_cofactor_is_ligand_only_when_alone(write, peptide, line, nicotinate):
+def test_a_cofactor_is_reposed_only_when_alone(write, peptide, line, nicotinate):
     cofactor = six_ring(line, "FMN", "A:400", 50.0)
     both = read_structure(write(peptide + cofactor + nicotinate()))
     assert codes(both.ligands) == ["NIO"]
+    assert codes(both.reposable) == ["NIO"]
     alone = read_structure(write(peptide + cofactor))
-    assert codes(alone.ligands) == ["FMN"]
-    assert any("cofactor FMN may serve" in note for note in alone.atoms.notes)
+    assert codes(alone.ligands) == [] and codes(alone.reposable) == ["FMN"]
+    assert any("cofactor FMN is what can be re-posed" in note for note in alone.atoms.notes)
 
 
 def test_haem_is_never_the_ligand(write, peptide, line):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rdkit import Chem
 
 from molgen.errors import InputError, PocketError
 from molgen.io import read_structure
@@ -129,6 +131,30 @@ def test_no_ligand_in_the_file(structure: Structure) -> None:
     bare = Structure(structure.atoms, structure.groups[2:])
     with pytest.raises(PocketError, match="no co-crystal ligand"):
         resolve_pocket("ligand", bare)
+
+
+def test_a_cofactor_alone_stays_unless_it_is_meant(structure: Structure, tmp_path: Path) -> None:
+    cofactor = replace(structure.groups[2], stand_in=True)
+    bare = Structure(structure.atoms, (cofactor,))
+    for spec in ("5,3,0", "A:45"):
+        assert resolve_pocket(spec, bare)[1] == ()
+    for spec in ("ligand", "ligand:NAP"):
+        assert resolve_pocket(spec, bare)[1] == (cofactor,)
+    reference = tmp_path / "there.sdf"
+    mol = Chem.MolFromSmiles("C")
+    mol.AddConformer(Chem.Conformer(1))
+    mol.GetConformer().SetAtomPosition(0, (5.0, 3.0, 0.5))
+    reference.write_text(Chem.MolToMolBlock(mol))
+    assert resolve_pocket(str(reference), bare)[1] == (cofactor,)
+
+
+def test_chains_without_a_name(structure: Structure) -> None:
+    blank = Structure(replace(structure.atoms, chains=np.full(len(structure.atoms), "")))
+    assert resolve_pocket(":45", blank)[0].center == pytest.approx((2, 0, 0))
+    with pytest.raises(PocketError, match=r"no chain 'A'.*chains in the file: \(blank: ':45'\)"):
+        resolve_pocket("A:45", blank)
+    with pytest.raises(PocketError, match=r"chain \(blank\) has residues"):
+        resolve_pocket(":99", blank)
 
 
 def test_reference_file_must_be_readable_and_3d(structure: Structure, tmp_path: Path) -> None:
