@@ -133,16 +133,22 @@ def evaluate(
         progress: called with (done, all).
 
     Raises:
-        InputError: a file or folder is missing or holds nothing usable.
+        InputError: a file or folder is missing or holds nothing usable. In a folder of references
+            a broken one only fails its entry.
     """
     poses, reference = Path(poses), Path(reference)
-    tasks, extra = _pair(find_poses(poses), find_references(reference, protein), poses)
+    entries, references = find_poses(poses), find_references(reference, protein)
+    if isinstance(references, Reference):  # nothing can be said without it
+        _receptor(references, _read_references(references.ligand))
+    elif protein is not None:
+        read_structure(protein)
+    tasks, extra = _pair(entries, references, poses)
     if attempted_only:
         tasks = [task for task in tasks if task.entry.reason != NOT_ATTEMPTED]
     results = _run(tasks, check_all, jobs or usable_cpus(), progress)
-    entries = tuple(sorted(results, key=lambda result: result.name))
-    summary = summarise([entry.outcome() for entry in entries])
-    return Evaluation(label or poses.resolve().name, entries, summary, tuple(extra))
+    done = tuple(sorted(results, key=lambda result: result.name))
+    summary = summarise([entry.outcome() for entry in done])
+    return Evaluation(label or poses.resolve().name, done, summary, tuple(extra))
 
 
 def compare(
@@ -224,52 +230,66 @@ def _run(
     report(0, len(tasks))
     if jobs <= 1 or len(tasks) <= 2:
         for task in tasks:
-            results.append(evaluate_entry(task, check_all, threads=0))
+            try:
+                results.append(evaluate_entry(task, check_all, threads=0))
+            except Exception as error:
+                results.append(_broken(task, error))
             report(len(results), len(tasks))
         return results
     with spawn_pool(min(jobs, len(tasks))) as pool:
         waiting = {pool.submit(evaluate_entry, task, check_all): task for task in tasks}
         for future in as_completed(waiting):
-            entry = waiting[future].entry
             try:
                 results.append(future.result())
             except Exception as error:  # a process that died must not take the others with it
-                reason = f"evaluation failed: {type(error).__name__}: {error}"
-                results.append(EntryResult(entry.name, reason, entry.seconds))
+                results.append(_broken(waiting[future], error))
             report(len(results), len(tasks))
     return results
 
 
+def _broken(task: _Task, error: Exception) -> EntryResult:
+    """Return the result of an entry that brought something unforeseen to light."""
+    reason = " ".join(f"evaluation failed: {type(error).__name__}: {error}".split())
+    return EntryResult(task.entry.name, reason, task.entry.seconds)
+
+
 def evaluate_entry(task: _Task, check_all: bool = False, threads: int = 1) -> EntryResult:
     """Return the result of one entry; what goes wrong with it becomes its reason."""
-    entry = task.entry
+    entry, facts = task.entry, {}
     try:
         with quiet_rdkit():
-            truths = _read_references(task.reference.ligand)
-            facts = {
-                "heavy_atoms": truths[0].GetNumHeavyAtoms(),
-                "rotatable_bonds": int(rdMolDescriptors.CalcNumRotatableBonds(truths[0])),
-            }
+            try:
+                truths = _read_references(task.reference.ligand)
+                protein = _receptor(task.reference, truths)
+            except MolgenError as error:
+                raise InputError(f"reference not usable: {error}") from None
+            facts = _facts(truths[0])
             if entry.poses is None:
                 return EntryResult(entry.name, entry.reason, entry.seconds, **facts)
             mols = _read_poses(entry.poses)
-            rows, notes = _measure(entry.name, truths, mols)
-            protein = _receptor(task.reference, truths)
+            rows, notes, truth = _measure(entry.name, truths, mols)
+            facts = _facts(truth)
             if protein is None:
                 rows, taken = _as_recorded(rows, mols)
                 notes += taken
             else:
-                rows = _checked(rows, mols, truths[0], protein, check_all, threads)
+                rows = _checked(rows, mols, truth, protein, check_all, threads)
         return EntryResult(entry.name, "", entry.seconds, **facts, poses=rows, notes=notes)
     except MolgenError as error:
-        return EntryResult(entry.name, str(error), entry.seconds)
+        return EntryResult(entry.name, str(error), entry.seconds, **facts)
+
+
+def _facts(truth: Chem.Mol) -> dict[str, Any]:
+    return {
+        "heavy_atoms": truth.GetNumHeavyAtoms(),
+        "rotatable_bonds": int(rdMolDescriptors.CalcNumRotatableBonds(truth)),
+    }
 
 
 def _read_references(path: Path) -> list[Chem.Mol]:
     """Return every usable record: a reference file may hold several copies of the ligand."""
     if path.suffix.lower() == ".sdf":
-        found = [mol for mol in Chem.SDMolSupplier(str(path), removeHs=False) if mol is not None]
-        found = [mol for mol in found if mol.GetNumConformers()]
+        found = [mol for mol in _records(path, removeHs=False) if mol.GetNumConformers()]
         if found:
             return found
     ligand = read_ligand(path)
@@ -278,9 +298,16 @@ def _read_references(path: Path) -> list[Chem.Mol]:
     return [ligand.mol]
 
 
+def _records(path: Path, **options: bool) -> list[Chem.Mol]:
+    """Return the records of an SDF that RDKit can read."""
+    if not path.stat().st_size:  # which RDKit calls an invalid file
+        return []
+    return [mol for mol in Chem.SDMolSupplier(str(path), **options) if mol is not None]
+
+
 def _read_poses(path: Path) -> list[Chem.Mol]:
-    supplier = Chem.SDMolSupplier(str(path), sanitize=False, removeHs=False)
-    mols = [mol for mol in supplier if mol is not None and mol.GetNumConformers()]
+    found = _records(path, sanitize=False, removeHs=False)
+    mols = [mol for mol in found if mol.GetNumConformers()]
     if not mols:
         raise LigandError(f"unreadable poses: {path.name} holds no pose with coordinates")
     for mol in mols:
@@ -291,32 +318,33 @@ def _read_poses(path: Path) -> list[Chem.Mol]:
 
 def _measure(
     name: str, truths: Sequence[Chem.Mol], mols: Sequence[Chem.Mol]
-) -> tuple[tuple[PoseRow, ...], tuple[str, ...]]:
-    """Return rows with distances to the nearest reference copy, and notes."""
+) -> tuple[tuple[PoseRow, ...], tuple[str, ...], Chem.Mol]:
+    """Return rows with distances to the nearest reference copy, notes, and that of the top pose."""
     best = np.full((len(mols), 3), math.inf)
     notes: set[str] = set()
     problem: MolgenError | None = None
-    measured = False
+    nearest: Chem.Mol | None = None
     for truth in truths:
         try:
             found = pose_distances(truth, mols)
         except MolgenError as error:
             problem = error
             continue
-        measured = True
         if found.matching == "connectivity":
             notes.add("matched by connectivity: bond orders or charges differ")
         if found.capped:
             notes.add("very symmetric ligand: RMSD is an upper bound")
         columns = np.stack([found.rmsd, found.aligned, found.centroid], axis=1)
+        if nearest is None or columns[0, 0] < best[0, 0]:
+            nearest = truth
         best = np.where((columns[:, :1] < best[:, :1]), columns, best)
-    if not measured:
+    if nearest is None:
         raise problem or LigandError("no reference could be compared")
     rows = tuple(
         PoseRow(name, rank, _score(mol), values[0], values[1], values[2], None)
         for rank, (mol, values) in enumerate(zip(mols, best.tolist(), strict=True), start=1)
     )
-    return rows, tuple(sorted(notes))
+    return rows, tuple(sorted(notes)), nearest
 
 
 def _score(mol: Chem.Mol) -> float:

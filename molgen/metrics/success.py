@@ -31,8 +31,8 @@ class Proportion(NamedTuple):
         return f"{100 * self.value:.1f} % ({100 * self.low:.1f}-{100 * self.high:.1f})"
 
 
-_PLACE = re.compile(r"^(row \d+( \(.*?\))?|\S.* record \d+): ")
-"""Where a table of ligands has what failed."""
+_PLACE = re.compile(r"^(row \d+( \(.*?\))?|\S.* record \d+|[^:]*(/|\.\w{2,4})[^ :]*): ")
+"""Where a table of ligands has what failed, or the file that did."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,7 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, object]:
 
 def _kind(reason: str) -> str:
     """Return a reason without its place (row, record, file) and its details, to be counted."""
-    parts = _PLACE.sub("", reason).split(": ")
-    return (parts[-1] if "/" in parts[0] else parts[0])[:100]
+    return _PLACE.sub("", reason).split(": ")[0][:100]
 
 
 @dataclass(frozen=True)

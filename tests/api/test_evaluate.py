@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -250,3 +251,47 @@ def test_unwritable_output(run, references, tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError):
         write_evaluation(tmp_path / "out", [evaluate(run, references, jobs=1)])
+
+
+@pytest.mark.parametrize("what", ["reference", "structure", "protein", "poses"])
+def test_what_cannot_be_read_is_said(tmp_path, run, what):
+    empty = tmp_path / ("empty.pdb" if what == "protein" else "empty.sdf")
+    empty.write_text("")
+    given = {"poses": run / "1aaa", "reference": LIGAND}
+    given |= {"reference": EXAMPLES / "6xg5.cif"} if what == "structure" else {what: empty}
+    if what == "poses":
+        failed = evaluate(**given, jobs=1).summary["failed"]
+        assert failed == {"unreadable poses": 1}
+        return
+    with pytest.raises(InputError, match="empty is empty|file is empty|6xg5.cif: "):
+        evaluate(**given, jobs=1)
+
+
+def test_one_broken_reference_does_not_take_the_others_along(run, references, tmp_path):
+    copy = tmp_path / "references"
+    shutil.copytree(references, copy)
+    (copy / "2bbb" / "2bbb_ligand.sdf").write_text("")
+    (copy / "4ddd" / "4ddd_ligand.sdf").write_text("garbage\n")
+    result = evaluate(run, copy, jobs=1)
+    assert result.summary["failed"] == {"reference not usable": 2, "no 3D embedding": 1}
+    assert result.summary["produced"] == 1
+    reasons = {entry.name: entry.reason for entry in result.entries}
+    assert "2bbb_ligand.sdf" in reasons["2bbb"] and "empty" in reasons["2bbb"]
+
+
+def test_an_unforeseen_error_fails_its_entry(run, references, monkeypatch):
+    def broken(name, truths, mols):
+        raise KeyError(name)
+
+    monkeypatch.setattr("molgen.api.evaluate._measure", broken)
+    result = evaluate(run / "1aaa", references / "1aaa" / "1aaa_ligand.sdf", jobs=1)
+    assert result.entries[0].reason.startswith("evaluation failed: KeyError: ")
+
+
+def test_checks_are_made_against_the_reference_that_fits(run, references, tmp_path):
+    other = read_ligand(EXAMPLES / "7n03_ZRP.sdf").mol
+    write_sdf(tmp_path / "two.sdf", [(other, {}), (read_ligand(LIGAND).mol, {})])
+    protein = references / "1aaa" / "1aaa_protein.pdb"
+    result = evaluate(run / "1aaa", tmp_path / "two.sdf", protein=protein, jobs=1)
+    assert result.entries[0].poses[0].valid
+    assert result.entries[0].heavy_atoms == read_ligand(LIGAND).num_atoms
