@@ -59,12 +59,22 @@ def load(cls: type[T], path: str | Path | None = None, overrides: Mapping | None
     Raises:
         ConfigError: unreadable file, unknown key, wrong type or value.
     """
-    values = read_yaml(path) if path is not None else {}
+    given = read_yaml(path) if path is not None else {}
     try:
-        values = merge(values, overrides or {})
-        return build(cls, values)
+        return build(cls, merge(given, overrides or {}))
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}" if path is not None else str(error)) from None
+        if path is None or not _fails(cls, given, str(error)):
+            raise
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _fails(cls: type, values: Mapping, message: str) -> bool:
+    """Tell whether these values alone lead to the message."""
+    try:
+        build(cls, merge({}, values))
+    except ConfigError as error:
+        return str(error) == message
+    return False
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

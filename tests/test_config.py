@@ -96,6 +96,16 @@ def test_overrides_go_before_the_file_key_by_key(tmp_path):
     assert (loaded.name, loaded.sampler) == ("file", "vina")
 
 
+def test_a_message_names_the_file_only_where_that_is_to_blame(tmp_path):
+    path = written(tmp_path, "search: {rounds: 7}\n")
+    with pytest.raises(ConfigError) as caught:
+        config.load(Settings, path, {"search.rounds": 0})
+    assert str(caught.value).startswith("search.rounds: must be at least 1")
+    path.write_text("search: {rounds: 0}\n")
+    with pytest.raises(ConfigError, match=r"settings\.yaml: search\.rounds: must be at least 1"):
+        config.load(Settings, path, {"name": "given"})
+
+
 def test_nested_and_dotted_overrides_are_the_same():
     nested = config.load(Settings, overrides={"search": {"rounds": 9}})
     assert nested == config.load(Settings, overrides={"search.rounds": 9})

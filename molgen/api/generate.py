@@ -223,7 +223,7 @@ def _one_ligand(
                 ranked, others = docking.dock(row.ligand)
             reason = "" if ranked else "no pose found"
         except InputError as error:
-            reason = str(error)
+            reason = str(error).removeprefix(f"{row.name}: ")
         except MolgenError:
             raise  # the output place, a package, the device: no matter of this ligand
         except Exception as error:

@@ -25,6 +25,7 @@ def pick_altlocs(atoms: AtomTable) -> tuple[AtomTable, list[str]]:
     position = _positions(atoms)
     keep = np.ones(len(atoms), dtype=bool)
     chosen_at = 0
+    left_out: list[str] = []
     for place in np.unique(position[labelled]):
         members = np.flatnonzero(position == place)
         alternatives = members[labelled[members]]
@@ -32,6 +33,9 @@ def pick_altlocs(atoms: AtomTable) -> tuple[AtomTable, list[str]]:
         chosen = alternatives[atoms.altlocs[alternatives] == best]
         # Two names at one position: the winner's name, unlabelled atoms of the other go too.
         name = atoms.resnames[chosen[0]]
+        for other in np.unique(atoms.resnames[alternatives]):
+            if other != name:
+                left_out.append(f"{other.decode()} beside {name.decode()} {_place(atoms, members)}")
         keep[members] = False
         have: set[bytes] = set()
         by_use = sorted(
@@ -51,7 +55,14 @@ def pick_altlocs(atoms: AtomTable) -> tuple[AtomTable, list[str]]:
         notes.append(
             f"alternate locations at {chosen_at} residues: conformer of highest occupancy kept"
         )
+    if left_out:
+        notes.append(f"less occupied alternatives dropped: {', '.join(left_out)}")
     return atoms.select(keep), notes
+
+
+def _place(atoms: AtomTable, members: np.ndarray) -> str:
+    """Return chain and number of a residue, for people."""
+    return f"{atoms.chains[members[0]].decode()}:{atoms.resnums[members[0]]}"
 
 
 def _positions(atoms: AtomTable) -> np.ndarray:

@@ -79,6 +79,8 @@ class ParsedFile:
         links: pairs of (chain, number, insertion code, atom name) joined by a covalent bond.
         bonds: heavy-atom bonds of each non-polymer component, from ``_chem_comp_bond``.
         charges: formal charges other than zero of their atoms.
+        residues: how many the sequences in the file name.
+        unseen: how many of these have no atoms in the first model.
     """
 
     name: str
@@ -86,6 +88,8 @@ class ParsedFile:
     links: tuple[tuple[tuple[str, int, str, str], tuple[str, int, str, str]], ...] = ()
     bonds: BondTable = field(default_factory=dict)
     charges: ChargeTable = field(default_factory=dict)
+    residues: int = 0
+    unseen: int = 0
 
 
 def parse_structure(path: str | Path) -> ParsedFile:
@@ -125,7 +129,8 @@ def _parse_pdb(content: bytes, name: str, path: Path) -> ParsedFile:
     except (RuntimeError, ValueError) as problem:
         raise StructureError(f"{path}: cannot be read as PDB ({_first_line(problem)})") from None
     atoms = _flatten(structure, path, says_polymer=False)
-    return ParsedFile(name, atoms, _links(structure))
+    residues, unseen = _sequence_counts(structure)
+    return ParsedFile(name, atoms, _links(structure), residues=residues, unseen=unseen)
 
 
 def _check_pdb_coordinates(content: bytes, path: Path) -> None:
@@ -178,7 +183,31 @@ def _parse_cif(content: bytes, name: str, path: Path) -> ParsedFile:
     atoms = _flatten(structure, path, says_polymer=says_polymer)
     codes = {code.decode() for code in np.unique(atoms.resnames[atoms.polymer != 1])}
     bonds, charges = _component_tables(block, codes)
-    return ParsedFile(name, atoms, _links(structure), bonds, charges)
+    return ParsedFile(name, atoms, _links(structure), bonds, charges, *_sequence_counts(structure))
+
+
+def _sequence_counts(structure: gemmi.Structure) -> tuple[int, int]:
+    """Return how many residues the sequences name, and how many of them have no atoms."""
+    named = unseen = 0
+    for entity in structure.entities:
+        sequence = entity.full_sequence
+        if entity.entity_type != gemmi.EntityType.Polymer or not sequence:
+            continue
+        copies = len(entity.subchains) or 1
+        named += copies * len(sequence)
+        unseen += max(0, copies * len(sequence) - _seen(structure[0], entity))
+    return named, unseen
+
+
+def _seen(model: gemmi.Model, entity: gemmi.Entity) -> int:
+    """Return how many residues of an entity have atoms, in all its copies."""
+    residues = [(chain.name, residue) for chain in model for residue in chain]
+    if entity.subchains:  # mmCIF: every residue says its place in the sequence
+        return len(
+            {(r.subchain, r.label_seq) for _, r in residues if r.subchain in entity.subchains}
+        )
+    known = set(entity.full_sequence)  # PDB: SEQRES is by chain
+    return len({str(r.seqid) for name, r in residues if name == entity.name and r.name in known})
 
 
 def _first_line(problem: Exception) -> str:

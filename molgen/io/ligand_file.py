@@ -103,6 +103,13 @@ def smiles_lines(text: str) -> list[str]:
     return lines
 
 
+def smiles_title(text: str) -> str:
+    """Return what stands behind the SMILES of a line; "" for nothing or a CXSMILES extension."""
+    parts = text.strip().split(None, 1)
+    title = parts[1].strip() if len(parts) > 1 else ""
+    return "" if title.startswith("|") else title
+
+
 def ligand_from_smiles(text: str, *, where: str, name: str = "") -> Ligand:
     """Return the ligand of ``SMILES [name]``; ``where`` is named in errors.
 
@@ -112,9 +119,7 @@ def ligand_from_smiles(text: str, *, where: str, name: str = "") -> Ligand:
     parts = text.strip().split(None, 1)
     if not parts:
         raise LigandError(f"{where}: SMILES is empty")
-    label = parts[1].strip() if len(parts) > 1 else name or "ligand"
-    if label.startswith("|"):  # CXSMILES extension, not a title
-        label = name or "ligand"
+    label = smiles_title(text) or name or "ligand"
     with quiet_rdkit():
         mol = Chem.MolFromSmiles(parts[0])
     if mol is None:
@@ -289,6 +294,8 @@ def finish_ligand(mol: Chem.Mol, *, name: str, where: str) -> Ligand:
                 f"{where}: atom {atom.GetIdx() + 1} ({atom.GetSymbol()}) is of unknown element; "
                 "expected a complete molecule"
             )
+    if any(atom.GetAtomicNum() == 1 and atom.GetIsotope() for atom in mol.GetAtoms()):
+        notes.append("hydrogen isotopes taken as hydrogen")
     try:
         with quiet_rdkit():
             mol = Chem.RemoveAllHs(mol)
@@ -346,6 +353,9 @@ def _note_limits(mol: Chem.Mol, notes: list[str]) -> None:
             f"{mol.GetNumAtoms()} heavy atoms: above {MAX_TESTED_ATOMS}, poses are slow to find "
             "and accuracy is untested"
         )
+    if radicals := [a.GetIdx() for a in mol.GetAtoms() if a.GetNumRadicalElectrons()]:
+        places = ", ".join(_atom_label(mol, index) for index in radicals)
+        notes.append(f"radical at {places}: no valid pose is to be expected")
     rare = {atom.GetSymbol() for atom in mol.GetAtoms()} - LIGAND_ELEMENTS
     if rare:
         notes.append(f"elements rarely seen in ligands: {', '.join(sorted(rare))}")

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from molgen.errors import LigandError
+from molgen.errors import LigandError, MolgenWarning
 from molgen.io.ligand_file import (
     RECORD_SUFFIXES,
     SMILES_SUFFIXES,
     ligand_from_record,
     ligand_from_smiles,
     smiles_lines,
+    smiles_title,
     split_records,
 )
 from molgen.io.paths import file_stem, file_suffix, read_text
 from molgen.structure.ligand import Ligand
 
-_NAME_COLUMNS = ("name", "id", "title", "ligand")
+_NAME_COLUMNS = (
+    "name", "id", "title", "ligand", "compound", "compoundname", "compoundid", "molecule",
+    "moleculename", "moleculeid", "molname", "molid", "ligandname", "ligandid", "identifier",
+    "code", "chemblid", "zincid",
+)  # fmt: skip
+"""In order of preference, without regard to case, blanks, - and _."""
 TABLE_SUFFIXES = (".csv", *RECORD_SUFFIXES, *SMILES_SUFFIXES)
 
 
@@ -77,7 +85,12 @@ def _csv_rows(text: str, path: Path) -> Iterator[LigandRow]:
             f"got {','.join(header)[:80]!r}"
         )
     at_smiles = header.index("smiles")
-    at_name = next((header.index(name) for name in _NAME_COLUMNS if name in header), None)
+    plain = [re.sub(r"[\s_-]", "", cell) for cell in header]
+    at_name = next((plain.index(name) for name in _NAME_COLUMNS if name in plain), None)
+    if at_name is None and len(header) > 1:
+        others = ", ".join(cell for cell in header if cell != "smiles")
+        text = f"{path}: no column 'name' (there are: {others[:80]}); ligands are numbered"
+        warnings.warn(text, MolgenWarning, stacklevel=3)
     number = 0
     for cells in _records(lines[1:], len(header)):
         if isinstance(cells, str):
@@ -125,7 +138,7 @@ def _records(lines: list[str], columns: int) -> Iterator[list[str] | str]:
 
 def _smiles_row(number: int, name: str, text: str) -> LigandRow:
     where = f"row {number}" + (f" ({name})" if name else "")
-    fallback = name or f"ligand_{number}"
+    fallback = name or smiles_title(text) or f"ligand_{number}"
     try:
         if name:  # a title inside a named row's SMILES cell must not replace the name
             ligand = ligand_from_smiles(

@@ -9,7 +9,7 @@ import numpy as np
 
 from molgen.errors import StructureError
 from molgen.io.altlocs import drop_overlapping_groups, pick_altlocs
-from molgen.io.atom_table import AtomTable, parse_structure
+from molgen.io.atom_table import AtomTable, ParsedFile, parse_structure
 from molgen.io.groups import find_groups
 from molgen.io.polymer import (
     chain_breaks,
@@ -53,7 +53,7 @@ def read_structure(path: str | Path, *, model: int | None = None) -> Structure:
     atoms = _pick_model(parsed.atoms, model, path, notes)
     protein = build_protein(parsed.name, atoms, path, notes)
     groups, said = find_groups(protein, parsed)
-    notes += look_over(protein) + _list_kept(groups) + said
+    notes += look_over(protein) + _unseen(parsed) + _list_kept(groups) + said
     return Structure(replace(protein, notes=tuple(notes)), groups)
 
 
@@ -221,6 +221,14 @@ def _holds_protein(protein: Protein) -> bool:
         for _, name, atoms in protein.residues()
         if not protein.hetero[atoms.start]
     )
+
+
+def _unseen(parsed: ParsedFile) -> list[str]:
+    """Return a note on residues of the sequence that are not there."""
+    if not parsed.unseen:
+        return []
+    text = f"{parsed.unseen} of {parsed.residues} residues in the file's sequence have no atoms"
+    return [f"{text}: is it cut short?" if parsed.unseen > parsed.residues / 3 else text]
 
 
 def _list_kept(groups: tuple[HeteroGroup, ...]) -> list[str]:

@@ -183,6 +183,11 @@ def test_one_isomer_stands_for_stereo_left_open(smiles, places):
         assert found == {ligand.smiles}
 
 
+def test_isotopes_of_hydrogen_and_radicals_are_noted():
+    assert read_ligand("[2H]C([2H])C").notes == ("hydrogen isotopes taken as hydrogen",)
+    assert read_ligand("[CH3]").notes == ("radical at C1: no valid pose is to be expected",)
+
+
 def test_an_isomer_that_cannot_be_is_not_chosen():
     camphor = read_ligand("CC1(C)C2CCC1(C)C(=O)C2")
     assert embed_conformers(camphor, 1, 0).GetNumConformers() == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rdkit import Chem
 
-from molgen.errors import LigandError
+from molgen.errors import LigandError, MolgenWarning
 from molgen.io import read_ligand_table
 
 
@@ -26,6 +26,18 @@ def test_header_case_order_and_byte_order_mark(write, header):
     line = "1,CCO,e" if header.startswith("x") else "CCO,e"
     (row,) = read_ligand_table(write(f"{header}\r\n{line}\r\n", "a.csv"))
     assert (row.name, row.ligand.smiles) == ("e", "CCO")
+
+
+@pytest.mark.parametrize("header", ["Compound ID,SMILES", "compound_name,smiles", "MolID,smiles"])
+def test_other_words_for_name(write, header):
+    (row,) = read_ligand_table(write(f"{header}\nX-1,CCO\n", "a.csv"))
+    assert row.name == "X-1"
+
+
+def test_that_no_column_names_ligands_is_said(write):
+    with pytest.warns(MolgenWarning, match=r"no column 'name' \(there are: batch\).*numbered"):
+        (row,) = read_ligand_table(write("batch,smiles\n7,CCO\n", "a.csv"))
+    assert row.name == "ligand_1"
 
 
 def test_bad_rows_do_not_stop_the_rest(write):
@@ -80,7 +92,7 @@ def test_multi_record_sdf_with_a_bad_record(write):
 def test_smi_list(write):
     rows = read_ligand_table(write("CCO ethanol\nCC(C bad\n\nCCN\n", "a.smi"))
     assert [(r.name, r.ligand is not None) for r in rows] == [
-        ("ethanol", True), ("ligand_2", False), ("ligand_3", True),
+        ("ethanol", True), ("bad", False), ("ligand_3", True),
     ]  # fmt: skip
 
 

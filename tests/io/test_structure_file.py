@@ -117,6 +117,7 @@ def test_two_residue_names_at_one_position(write, peptide, line):
             text += line(name, residue, "A:20", xyz, record="ATOM", altloc=label, occupancy=use)
     protein = read_structure(write(text)).atoms
     assert protein.residue_names[protein.residue_numbers == 20].tolist() == ["SER"] * 4
+    assert "less occupied alternatives dropped: THR beside SER A:20" in protein.notes
 
 
 def test_atoms_only_the_other_label_has_are_kept(write, peptide, line):
@@ -299,3 +300,17 @@ def test_bytes_outside_ascii_do_not_shift_columns(write, peptide):
     protein = read_structure(write(text)).atoms
     assert len(protein) == 34
     assert protein.residue_names[-1] == "LE?"
+
+
+def test_residues_of_the_sequence_without_atoms_are_counted(write, peptide, examples):
+    sequence = "SEQRES   1 A    5  MET LYS LYS LEU SER\nSEQRES   1 B    2  ALA GLY\n"
+    assert "3 of 7 residues in the file's sequence have no atoms: is it" in notes_of(
+        read_structure(write(sequence + peptide))
+    )
+    whole = "SEQRES   1 A    4  MET LYS LYS LEU\n"
+    assert "sequence" not in notes_of(read_structure(write(whole + peptide)))
+    lines = (examples / "6xg5.cif").read_text().splitlines(keepends=True)
+    end = next(k for k, line in enumerate(lines) if line.startswith("ATOM   601 "))
+    assert "6 of 165 residues" in notes_of(read_structure(write("".join(lines), "whole.cif")))
+    text = notes_of(read_structure(write("".join(lines[:end]), "cut.cif")))
+    assert "94 of 165 residues in the file's sequence have no atoms: is it cut short?" in text
