@@ -92,12 +92,24 @@ class Docking:
         """Warn of what the learned models have not seen in training, and return it."""
         used = [self.config.sidegen.checkpoint] if self.config.sampler == "sidegen" else []
         used += [self.scorer.checkpoint] if self.scorer.checkpoint else []
+        used += _learned_energies(self.config)
         elements = [atom.GetAtomicNum() for atom in ligand.mol.GetAtoms()]
         charge = sum(atom.GetFormalCharge() for atom in ligand.mol.GetAtoms())
         found = [said for name in used if (said := outside_domain(name, elements, charge))]
         for said in found:
             warnings.warn(f"{ligand.name}: {said}", MolgenWarning, stacklevel=4)
         return found
+
+
+def _learned_energies(config: GenerateConfig) -> list[str]:
+    """Return the checkpoint of the learned energies where they guide."""
+    guidance = config.sidegen.guidance
+    if config.sampler != "sidegen" or not guidance.on:
+        return []
+    from molgen.diffusion.guidance import learned_weights
+    from molgen.energy.learned import CHECKPOINT
+
+    return [CHECKPOINT] if learned_weights(guidance) else []
 
 
 def _only_energy(config: GenerateConfig) -> tuple[str, str]:

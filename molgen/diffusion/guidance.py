@@ -32,11 +32,10 @@ TERMS: dict[str, tuple[str, dict[str, float]]] = {
     "bounds": ("geometry", {"planar": 0.0}),
     "planarity": ("geometry", {"bond": 0.0, "angle": 0.0, "rigid": 0.0}),
     "chirality": ("chirality", {}),
-    "scf": ("scf_energy", {}),
-    "gap": ("orbital_gap", {}),
-    "charges": ("partial_charges", {}),
 }
 """Weights of `GuidanceSettings`: name of the energy and its options."""
+LEARNED = ("scf", "gap", "charges")
+"""Weights of the terms of one network."""
 CARTESIAN_ONLY = ("bounds", "planarity", "chirality")
 """What no pose of rigid-torsion space can violate."""
 
@@ -64,9 +63,18 @@ def build_guide(
         if weight and not (name in CARTESIAN_ONLY and space != "cartesian"):
             term: Any = ENERGIES[energy]
             parts.append((name, weight, term(**options)))
+    if learned := learned_weights(settings):
+        term = ENERGIES["learned"]
+        parts.append(("learned", 1.0, term(**dict.fromkeys(LEARNED, 0.0) | learned)))
     if not parts:
         return None
     return EnergyGuide(WeightedSum(tuple(parts)).bind(in_pocket(topology, center)), settings)
+
+
+def learned_weights(settings: GuidanceSettings) -> dict[str, float]:
+    """Return the weights of the learned energies that are asked for."""
+    weights = {name: getattr(settings, name) for name in LEARNED}
+    return {name: weight for name, weight in weights.items() if weight}
 
 
 def in_pocket(topology: EnergyTopology, center: np.ndarray) -> EnergyTopology:

@@ -23,6 +23,7 @@ ENERGIES = Registry(
         "internal_clash": "molgen.energy.sterics:InternalClash",
         "receptor_clash": "molgen.energy.sterics:ReceptorClash",
         "torsion": "molgen.energy.torsion:TorsionStrain",
+        "learned": "molgen.energy.learned:LearnedEnergies",
         "scf_energy": "molgen.energy.learned:ScfEnergy",
         "orbital_gap": "molgen.energy.learned:OrbitalGap",
         "partial_charges": "molgen.energy.learned:PartialCharges",

@@ -22,6 +22,7 @@ from molgen.config import to_dict
 from molgen.energy.relax_settings import RelaxConfig, RelaxSettings
 from molgen.errors import ConfigError, LigandError, MolgenWarning
 from molgen.io import read_structure, write_pdb
+from molgen.search.settings import GuidanceSettings
 
 PHENOLS = [("phenol", "Oc1ccccc1"), ("cresol", "Cc1ccccc1O"), ("thymol", "CC(C)c1ccc(C)cc1O")]
 
@@ -161,6 +162,16 @@ def test_a_ligand_unlike_those_of_training_is_docked_and_said(tmp_path, target, 
     first, second = read_csv(tmp_path / "out/status.csv")
     assert first["notes"] == "" and second["status"] == "ok"
     assert second["notes"] == "outside what confidence-1 was trained on: elements 14"
+
+
+def test_learned_energies_that_do_not_know_a_ligand_are_named(tmp_path, target, quick):
+    guided = replace(quick.sidegen, samples=2, steps=2, guidance=GuidanceSettings(on=True, scf=0.2))
+    config = replace(quick, sampler="sidegen", rank="energy", sidegen=guided)
+    selenide = "C[Se]Cc1ccccc1O"
+    with pytest.warns(MolgenWarning, match=r"ligand: outside what energies-1 .* elements 34"):
+        generate(target, tmp_path / "out", ligand=selenide, config=config)
+    (status,) = read_csv(tmp_path / "out/status.csv")
+    assert "outside what energies-1 was trained on: elements 34" in status["notes"]
 
 
 @pytest.mark.parametrize("rank, measure", [("energy", "score"), ("confidence", "confidence")])

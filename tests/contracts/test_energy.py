@@ -13,7 +13,7 @@ from molgen.energy import ENERGIES, WeightedSum
 from molgen.errors import RegistryError
 from molgen.geometry.rotations import matrix_from_rotation_vector
 
-LEARNED = {"scf_energy", "orbital_gap", "partial_charges"}
+LEARNED = {"learned", "scf_energy", "orbital_gap", "partial_charges"}
 """Terms of a network: those of the ligand alone without a zero."""
 PENALTIES = {"geometry", "chirality", "internal_clash", "torsion"}
 OWN = PENALTIES | LEARNED

@@ -12,7 +12,7 @@ import torch
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
-from molgen.diffusion.guidance import TERMS, EnergyGuide, build_guide, in_pocket, ramp
+from molgen.diffusion.guidance import EnergyGuide, build_guide, in_pocket, ramp
 from molgen.diffusion.model import SidegenModel
 from molgen.diffusion.network import SidegenConfig
 from molgen.diffusion.sampling import SamplingConfig, sample
@@ -161,8 +161,8 @@ def test_any_energy_can_guide():
     assert (guide(coords, 0.1, freely).norm(dim=-1) < coords.norm(dim=-1)).all()
 
 
-def test_learned_energies_have_a_slot(case, monkeypatch):
-    monkeypatch.setitem(TERMS, "scf", ("torsion", {}))  # stands for a model
-    guide = guide_of(case, replace(ONLY, scf=3.0), "rigid-torsion")
-    strain = ENERGIES["torsion"]().bind(case[0])
-    torch.testing.assert_close(guide.energy(case[2][0]), 3.0 * strain(case[2][0]))
+def test_learned_energies_can_guide(case):
+    guide = guide_of(case, replace(ONLY, scf=3.0, gap=2.0), "rigid-torsion")
+    coords = case[2][0]
+    scf, gap = (ENERGIES[name]().bind(case[0])(coords) for name in ("scf_energy", "orbital_gap"))
+    torch.testing.assert_close(guide.energy(coords), 3.0 * scf + 2.0 * gap)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import made
 from rdkit import Chem
 
-from molgen.energy.learned import OrbitalGap, PartialCharges, ScfEnergy
+from molgen.energy.learned import LearnedEnergies, OrbitalGap, PartialCharges, ScfEnergy
 from molgen.energy.property_model import (
     COMPOSITION,
     PropertyModel,
@@ -24,13 +23,13 @@ from molgen.energy.property_model import (
     save_properties,
 )
 from molgen.energy.property_network import PropertyConfig
-from molgen.errors import MolgenWarning, StoreError
+from molgen.errors import StoreError
 from molgen.geometry.rotations import matrix_from_rotation_vector
 from molgen.graphs.ligand_arrays import ligand_arrays
 from molgen.graphs.pose_graph import ligand_of, stack_ligands
 
 SMALL = PropertyConfig(width=16, edge=16, blocks=2)
-TERMS = (ScfEnergy, OrbitalGap, PartialCharges)
+TERMS = (LearnedEnergies, ScfEnergy, OrbitalGap, PartialCharges)
 
 
 def small_model() -> PropertyModel:
@@ -53,9 +52,7 @@ def checkpoint(tmp_path_factory) -> str:
 @pytest.mark.parametrize("term", TERMS)
 def test_terms_are_invariant_batched_and_have_their_gradient(term, checkpoint):
     topology, coords = made.case()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MolgenWarning)
-        energy = term(checkpoint).bind(topology)
+    energy = term(checkpoint).bind(topology)
     value = energy(coords)
     assert value.shape == (len(coords),) and value.dtype == torch.float64 and value.std() > 1e-4
     turn = matrix_from_rotation_vector(torch.tensor([0.3, -1.0, 0.7], dtype=torch.float64))
@@ -71,11 +68,24 @@ def test_terms_are_invariant_batched_and_have_their_gradient(term, checkpoint):
 
 def test_the_noise_level_is_heard(checkpoint):
     topology, coords = made.case()
-    with pytest.warns(MolgenWarning, match="elements 17"):
-        energy = ScfEnergy(checkpoint).bind(topology)
+    energy = ScfEnergy(checkpoint).bind(topology)
     clean = energy(coords)
     assert not torch.allclose(energy.at(0.5)(coords), clean)
     torch.testing.assert_close(energy.at(0.0)(coords), clean)
+
+
+def test_one_pass_serves_all_terms(checkpoint, monkeypatch):
+    topology, coords = made.case()
+    weights = {"scf": 0.5, "gap": 2.0, "charges": 0.1}
+    together = LearnedEnergies(checkpoint, **weights).bind(topology)
+    passes = []
+    forward = together.model.forward
+    monkeypatch.setattr(together.model, "forward", lambda *a: passes.append(1) or forward(*a))
+    found = together.terms(coords)
+    assert len(passes) == 1
+    alone = (term(checkpoint).bind(topology) for term in (ScfEnergy, OrbitalGap, PartialCharges))
+    for weight, energy, value in zip(weights.values(), alone, found.values(), strict=True):
+        torch.testing.assert_close(value, weight * energy(coords))
 
 
 def test_charges_add_up_and_their_energy_is_coulombs(checkpoint):
