@@ -1,13 +1,14 @@
 """Shipped weights: verified, then opened; never pickled.
 
-A checkpoint is a folder with model.safetensors, config.json, SHA256SUMS and MODEL_CARD.md.
+A checkpoint is a folder with model.safetensors, config.json, SHA256SUMS and MODEL_CARD.md; where
+it was trained on examples of some kind domain.json says of which.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -21,6 +22,9 @@ Model = TypeVar("Model")
 
 FORMAT = 1
 """Of config.json and the names of the tensors; other ones are refused."""
+
+DOMAIN = "domain.json"
+"""What a model was trained on: ``{name: [least, most]}``, and ``elements`` of ligands."""
 
 _VERIFIED = ("model.safetensors", "config.json")
 
@@ -95,7 +99,7 @@ def outside_domain(name: str, elements: Sequence[int], charge: int) -> str:
         StoreError: no such checkpoint, or its domain.json is damaged.
     """
     found = []
-    with _domain(name) as domain:
+    with training_domain(name) as domain:
         if domain is None:
             return ""
         if new := sorted(set(elements) - set(domain["elements"])):
@@ -117,22 +121,22 @@ def known_elements(name: str) -> frozenset[int] | None:
     Raises:
         StoreError: no such checkpoint, or its domain.json is damaged.
     """
-    with _domain(name) as domain:
+    with training_domain(name) as domain:
         return None if domain is None else frozenset(domain["elements"])
 
 
 @contextmanager
-def _domain(name: str) -> Iterator[dict[str, Any] | None]:
+def training_domain(name: str) -> Iterator[dict[str, Any] | None]:
     """Give the content of a checkpoint's domain.json, if any, while it is made use of.
 
     Raises:
         StoreError: no such checkpoint, or the content is not what its user expects.
     """
-    path = checkpoint_folder(name) / "domain.json"
+    folder = checkpoint_folder(name)
     try:
-        yield json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: cannot be read ({error})") from None
+        yield json.loads(_verified(folder, DOMAIN)) if (folder / DOMAIN).is_file() else None
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{folder / DOMAIN}: cannot be read ({error})") from None
 
 
 def _verified(folder: Path, file: str) -> bytes:
@@ -158,8 +162,22 @@ def save_tensors(folder: Path, config: dict[str, Any], tensors: dict[str, np.nda
     }
     for file, data in content.items():
         (folder / file).write_bytes(data)
-    sums = [f"{hashlib.sha256(data).hexdigest()}  {file}\n" for file, data in content.items()]
+    sums = [_sum(file, data) for file, data in content.items()]
     (folder / "SHA256SUMS").write_text("".join(sums))
+
+
+def save_domain(folder: Path, domain: Mapping[str, Any]) -> None:
+    """Write domain.json into the folder of a saved checkpoint, and its sum beside the others."""
+    data = (json.dumps(domain, indent=2, allow_nan=False) + "\n").encode()
+    (folder / DOMAIN).write_bytes(data)
+    lines = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
+    others = [line for line in lines if line.split()[-1] != DOMAIN]
+    (folder / "SHA256SUMS").write_text("".join([*others, _sum(DOMAIN, data)]))
+
+
+def _sum(file: str, data: bytes) -> str:
+    """Return a line of SHA256SUMS."""
+    return f"{hashlib.sha256(data).hexdigest()}  {file}\n"
 
 
 def save_model(folder: Path, model: Any) -> None:

@@ -13,6 +13,7 @@ from molgen.checkpoints import (
     checkpoint_folder,
     load_tensors,
     outside_domain,
+    save_domain,
     save_tensors,
 )
 from molgen.errors import StoreError
@@ -120,12 +121,15 @@ def test_shipped_checkpoints_are_whole():
 def test_the_domain_is_told(saved, elements, charge, expected):
     domain = {"elements": [6, 7, 8], "ligand_atoms": [2, 4], "formal_charge": [-1, 1]}
     assert outside_domain(str(saved), elements, charge) == ""  # nothing is known
-    (saved / "domain.json").write_text(json.dumps(domain))
+    save_domain(saved, domain)
     said = outside_domain(str(saved), elements, charge)
     assert said == (f"outside what {saved.name} was trained on: {expected}" if expected else "")
 
 
 def test_a_damaged_domain_is_refused(saved):
-    (saved / "domain.json").write_text('{"elements": 6}')
+    save_domain(saved, {"elements": 6})
     with pytest.raises(StoreError, match=r"domain\.json: cannot be read"):
+        outside_domain(str(saved), [6], 0)
+    (saved / "domain.json").write_text('{"elements": [6, 7]}')
+    with pytest.raises(StoreError, match=r"domain\.json does not match SHA256SUMS"):
         outside_domain(str(saved), [6], 0)

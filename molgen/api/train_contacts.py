@@ -123,7 +123,7 @@ def train_contacts(
         "split": f"split {Path(split).name}" if split else "chosen at random",
         "metrics": metrics,
     }
-    write_card(folder, facts, None, _card(facts))
+    write_card(folder, facts, _card(facts))
     seconds = time.perf_counter() - start
     return TrainContactsResult(folder, labelled - len(test), len(test), metrics, seconds)
 

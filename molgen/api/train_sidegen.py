@@ -161,9 +161,10 @@ def train_sidegen(
     module = module.to(job.device).eval()
     metrics = json_ready(measure(module, data, held, training, job.device))
     model.to("cpu")
-    sizes = data.sizes[task.train]
+    sizes, charges = data.sizes[task.train], data.charges[task.train]
     domain = {
         "ligand_atoms": [int(sizes.min()), int(sizes.max())],
+        "formal_charge": [int(charges.min()), int(charges.max())],
         "elements": sorted({int(e) for k in task.train for e in data.ligands[k].features[:, 0]}),
     }
     return job.finish(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from molgen.api.processes import first_process
+from molgen.checkpoints import save_domain
 from molgen.errors import InputError, OutputError
 from molgen.io import atomic_write
 from molgen.report.training_plot import Line, training_curves
@@ -86,26 +87,19 @@ def write_checkpoint(
     made = folder / ".checkpoint.part"
     shutil.rmtree(made, ignore_errors=True)
     save(made)
+    save_domain(made, domain)
     write_course(made, history, lines)
-    write_card(made, facts, domain, card)
+    write_card(made, facts, card)
     for name in sorted(_CHECKPOINT, key=lambda name: name == "SHA256SUMS"):
         os.replace(made / name, folder / name)  # the sums last: without them nothing loads
     made.rmdir()
     (folder / STATE).unlink(missing_ok=True)
 
 
-def write_card(
-    folder: Path, facts: Mapping[str, Any], domain: Mapping[str, Any] | None, card: str
-) -> None:
-    """Write metrics.json, domain.json and MODEL_CARD.md, what `write_checkpoint` says of them.
-
-    A model that takes whatever it is given has no domain.
-    """
-    contents = {"metrics.json": facts} | ({} if domain is None else {"domain.json": domain})
-    texts = {"MODEL_CARD.md": card}
-    for name, content in contents.items():
-        texts[name] = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    for name, text in texts.items():
+def write_card(folder: Path, facts: Mapping[str, Any], card: str) -> None:
+    """Write metrics.json and MODEL_CARD.md, what `write_checkpoint` says of them."""
+    numbers = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    for name, text in {"MODEL_CARD.md": card, "metrics.json": numbers}.items():
         with atomic_write(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
 

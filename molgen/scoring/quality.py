@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from molgen.checkpoints import checkpoint_folder
-from molgen.errors import DeviceError, StoreError
+from molgen.checkpoints import training_domain
+from molgen.errors import DeviceError
 from molgen.graphs.residue_graph import ModelContacts, to_graph
 from molgen.scoring.quality_model import QualityPrediction, load_quality
-
-DOMAIN = "domain.json"
-"""Beside the weights: ``{"residues": [least, most], "chains": [least, most], ...}`` of training."""
 
 BATCH_CONTACTS = 400_000
 """Atom contacts predicted together on a GPU, about 100 models of 200 residues."""
@@ -104,17 +100,11 @@ def _split(found: QualityPrediction, nodes: Sequence[int]) -> list[QualityScore]
 
 
 def read_domain(checkpoint: str) -> dict[str, tuple[int, int]]:
-    """Return the sizes seen in training, as `DOMAIN` says; empty without that file.
+    """Return the sizes seen in training, as domain.json says; empty without that file.
 
     Raises:
         StoreError: no such checkpoint, or the file is damaged.
     """
-    path = checkpoint_folder(checkpoint) / DOMAIN
-    if not path.is_file():
-        return {}
-    try:
-        said = json.loads(path.read_text("utf-8"))
-        ranges = {key: said[key] for key in ("residues", "chains") if key in said}
+    with training_domain(checkpoint) as said:
+        ranges = {key: said[key] for key in ("residues", "chains") if key in said} if said else {}
         return {key: (int(low), int(high)) for key, (low, high) in ranges.items()}
-    except (OSError, ValueError, TypeError) as error:
-        raise StoreError(f"{path}: cannot be read ({error})") from None

@@ -90,6 +90,7 @@ class PoseData:
     Attributes:
         ids: of the complexes.
         sizes: (complexes,) heavy ligand atoms.
+        charges: (complexes,) formal charge of the ligand.
         shapes: of each complex (conformers, atoms, 3) Å, embedded and in the crystal pose.
     """
 
@@ -100,6 +101,7 @@ class PoseData:
         self.pocket = pocket
         self.ids = [entry.id for entry in entries]
         self.sizes = np.array([entry.num_ligand_atoms for entry in entries])
+        self.charges = np.array([int(entry.ligand_charges.sum()) for entry in entries])
         self.targets = [target_of(entry) for entry in entries]
         self.ligands = [ligand_of(entry) for entry in entries]
         self.coords = [entry.ligand_coords for entry in entries]

@@ -24,6 +24,7 @@ from score_fixtures import (
 )
 
 from molgen.api.score import ScoreConfig, score
+from molgen.checkpoints import save_domain
 from molgen.errors import ConfigError, InputError, OutputError, StoreError
 from molgen.io import write_pdb
 from molgen.metrics.agreement import calibration, correlation
@@ -272,10 +273,10 @@ def test_what_is_not_scored_is_masked_and_reported(config, tmp_path):
 
 def test_outside_the_training_domain(models, config, tmp_path):
     folder = write_checkpoint(tmp_path / "small")
-    (folder / "domain.json").write_text('{"residues": [50, 500], "chains": [1, 4]}')
+    save_domain(folder, {"residues": [50, 500], "chains": [1, 4]})
     result = score(models[:1], config=replace(config, model=str(folder)))
     assert result.ranked[0].flags == ("outside training domain: 40 residues, trained on 50 to 500",)
-    (folder / "domain.json").write_text('{"residues": 3}')
+    save_domain(folder, {"residues": 3})
     with pytest.raises(StoreError, match=r"domain\.json: cannot be read"):
         score(models[:1], config=replace(config, model=str(folder)))
 

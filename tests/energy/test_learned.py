@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import made
 from rdkit import Chem
 
+from molgen.checkpoints import save_domain
 from molgen.energy.learned import LearnedEnergies, OrbitalGap, PartialCharges, ScfEnergy
 from molgen.energy.property_model import (
     COMPOSITION,
@@ -45,7 +45,7 @@ def checkpoint(tmp_path_factory) -> str:
     folder = tmp_path_factory.mktemp("model")
     save_properties(folder, small_model())
     domain = {"elements": [6, 7, 8], "ligand_atoms": [5, 20], "formal_charge": [0, 0]}
-    (folder / "domain.json").write_text(json.dumps(domain))
+    save_domain(folder, domain)
     return str(folder)
 
 

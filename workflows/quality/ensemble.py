@@ -19,6 +19,7 @@ from molgen.api.provenance import code_commit, sha256_of
 from molgen.api.tables import json_ready
 from molgen.api.train_quality import held_out_metrics, kind_row
 from molgen.api.training_folder import write_card
+from molgen.checkpoints import save_domain
 from molgen.datasets.quality import QualityStore
 from molgen.scoring.quality_model import QualityEnsemble, QualityModel, load_quality, save_quality
 from molgen.training.quality import predict
@@ -122,7 +123,8 @@ def write(
         }
     )
     save_quality(out, model)
-    write_card(out, facts, domain, card)
+    save_domain(out, domain)
+    write_card(out, facts, card)
 
 
 def _member(folder: Path, facts: dict[str, Any]) -> str:

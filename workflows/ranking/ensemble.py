@@ -19,6 +19,7 @@ from molgen.api.provenance import code_commit, sha256_of
 from molgen.api.tables import json_ready
 from molgen.api.train_confidence import metric_rows
 from molgen.api.training_folder import write_card
+from molgen.checkpoints import save_domain
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.store import Store
 from molgen.scoring.confidence import ConfidenceModel, load_confidence, save_confidence
@@ -130,7 +131,8 @@ def write(
         "largest": domain["ligand_atoms"][1],
     }
     save_confidence(options.out, model)
-    write_card(options.out, facts, domain, CARD.format(**facts | said))
+    save_domain(options.out, domain)
+    write_card(options.out, facts, CARD.format(**facts | said))
 
 
 if __name__ == "__main__":
