@@ -63,8 +63,8 @@ def arms(samples: int, budget: int, ligand_only: str = "") -> dict[str, SidegenS
     plain = SidegenSettings(samples=samples)
     found = {CONFORMERS: plain, "none": plain, EQUAL: replace(plain, samples=budget * samples)}
     found["cartesian"] = replace(plain, space="cartesian")
+    blind = replace(plain, checkpoint=ligand_only)
     if ligand_only:
-        blind = replace(plain, checkpoint=ligand_only)
         found |= {"ligand only": blind, "ligand only, cartesian": replace(blind, space="cartesian")}
     physical = GuidanceSettings(on=True)
     for name, guidance in {
@@ -77,6 +77,8 @@ def arms(samples: int, budget: int, ligand_only: str = "") -> dict[str, SidegenS
     for kind in ("best-of-n", "particles", "noise", "tree"):
         search = InferenceSettings(kind=kind, budget=budget)  # type: ignore[arg-type]
         found[kind] = replace(plain, inference=search)
+        if ligand_only and kind in ("particles", "tree"):
+            found[f"ligand only, {kind}"] = replace(blind, inference=search)
     return found
 
 
