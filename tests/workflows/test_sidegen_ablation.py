@@ -59,6 +59,21 @@ def test_the_table_covers_entries_that_all_arms_have():
     assert x[8].startswith("100 (") and x[6].startswith("0 (") and x[7].startswith("4.00 (")
 
 
+def test_entries_end_in_one_way():
+    ends = [
+        row("a", "x", top=1.0),
+        row("b", "x", top=1.0, valid=0),
+        row("c", "x"),
+        row("d", "x", oracle=2.5),
+        row("e", "x", oracle=2.5, aligned_best=1.2),
+        row("f", "x", oracle=9.0, aligned_best=1.2),
+    ]
+    ends = [{k: str(v) for k, v in one.items()} for one in ends]
+    assert [ablation.ENDS.index(ablation.end_of(one)) for one in ends] == [0, 1, 2, 3, 4, 4]
+    text = ablation.causes(ends, ["x", "rdkit"])
+    assert text.splitlines()[2:] == ["| x | 1 | 1 | 1 | 1 | 2 |"]
+
+
 def test_conformers_have_distances_after_superposition_only(tmp_path):
     found = ablation.measure(COMPLEXES / "6XG5_TOP", "rdkit", ablation.arms(6, 2)["rdkit"], 0)
     assert found["poses"] == 6 and 0.0 < found["aligned_best"] <= found["aligned_median"] < 3.0

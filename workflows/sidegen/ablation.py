@@ -8,7 +8,8 @@ only the distance after superposition counts. A row for every entry and arm is w
 is done; running the command again does what is missing. All arms see the same entries, entry after
 entry. Prints a Markdown table with 95 % intervals over the entries that all arms have finished:
 Wilson's for shares of entries, bootstrap over entries for shares of poses and medians; the
-difference is that to the arm that spends its evaluations on more poses, entry by entry.
+difference is that to the arm that spends its evaluations on more poses, entry by entry. A second
+table counts how the entries end: where poses are lost.
 """
 
 from __future__ import annotations
@@ -48,6 +49,11 @@ LEARNED = {"scf": 0.2, "gap": 0.2, "charges": 0.2}
 PHYSICAL = ("clash", "vina", "internal", "bounds", "planarity", "chirality")
 EQUAL = "none, more poses"
 """The arm without any search that has as many network evaluations as the searches."""
+ENDS = (
+    "right and valid", "right, not valid", "right pose, ranked lower", "right shape, wrong place",
+    "no right shape",
+)  # fmt: skip
+"""A right pose lies within 2 Å, a right shape within 1 Å after superposition."""
 EDGE = 25.0
 """Å, of the box at the centre of the answer, as in the benchmark."""
 
@@ -109,7 +115,8 @@ def main() -> None:
                 continue
             row = measure(folder, arm, chosen, options.seed)
             append(options.out, COLUMNS, [row])
-    print(table(read_rows(options.out), list(settings)))
+    rows = read_rows(options.out)
+    print(table(rows, list(settings)), causes(rows, list(settings)), sep="\n\n")
 
 
 def chosen_arms(
@@ -207,6 +214,25 @@ def table(rows: list[dict[str, str]], names: list[str]) -> str:
         own = [by_arm[name][entry] for entry in common]
         lines.append("| " + " | ".join([name, own[0]["poses"], *cells(own, base, name)]) + " |")
     return "\n".join(lines)
+
+
+def causes(rows: list[dict[str, str]], names: list[str]) -> str:
+    """Return a Markdown table of how many entries of each arm end how."""
+    lines = ["| arm | " + " | ".join(ENDS) + " |", "|" + (1 + len(ENDS)) * "---|"]
+    for name in names:
+        ends = [end_of(row) for row in rows if row["arm"] == name and name != CONFORMERS]
+        if ends:
+            lines.append(f"| {name} | " + " | ".join(str(ends.count(end)) for end in ENDS) + " |")
+    return "\n".join(lines)
+
+
+def end_of(row: Mapping[str, str]) -> str:
+    """Return which of `ENDS` an entry came to, by its best pose and the one of lowest energy."""
+    if float(row["top"]) <= 2.0:
+        return ENDS[0] if row["valid"] == "1" else ENDS[1]
+    if float(row["oracle"]) <= 2.0:
+        return ENDS[2]
+    return ENDS[3] if float(row["aligned_best"]) <= 1.0 else ENDS[4]
 
 
 def cells(own: list[dict[str, str]], base: list[dict[str, str] | None], name: str) -> Iterator[str]:
