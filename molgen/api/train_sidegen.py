@@ -27,7 +27,7 @@ from molgen.encoders.registry import TARGET_ENCODERS
 from molgen.errors import ConfigError, InputError, RegistryError
 from molgen.report.training_plot import Line
 from molgen.training.pose_data import PoseData
-from molgen.training.poses import PoseLossModule, PoseTask, PoseTraining, measure
+from molgen.training.poses import DRAWS, PoseLossModule, PoseTask, PoseTraining, measure
 
 _LINES = (
     Line("val_rigid-torsion_rmsd_within2", "poses within 2 Å, rigid-torsion"),
@@ -155,11 +155,10 @@ def train_sidegen(
     torch.set_float32_matmul_precision("high")
     job.fit(task, training.loop, _LINES, seed=training.seed, identity=identity)
     of_split = split_facts(parts, split, training.seed)
-    held = data.positions(parts[of_split["held_out"]], training.sampling)
-    held = np.random.default_rng(1).permutation(held)[: training.validation.held].tolist()
+    held = held_out(data, parts[of_split["held_out"]], training)
     module = PoseLossModule(model, training.loss, training.sampling.poses)
     module = module.to(job.device).eval()
-    metrics = json_ready(measure(module, data, held, training, job.device))
+    metrics = json_ready(measure(module, data, held, training, job.device, DRAWS))
     model.to("cpu")
     sizes, charges = data.sizes[task.train], data.charges[task.train]
     domain = {
@@ -186,6 +185,14 @@ def train_sidegen(
     )
 
 
+def held_out(data: PoseData, ids: Sequence[str], training: PoseTraining) -> list[int]:
+    """Return the places of the complexes that the numbers of the model card are measured on."""
+    places = data.positions(ids, training.sampling)
+    return [
+        int(k) for k in np.random.default_rng(1).permutation(places)[: training.validation.held]
+    ]
+
+
 _MEASURES = {
     "rmsd_within2": "poses within 2 Å",
     "best_within2": "best of the poses within 2 Å",
@@ -197,16 +204,10 @@ _MEASURES = {
 
 
 def _card(facts: Mapping[str, Any], domain: Mapping[str, Any]) -> str:
-    rows = [
-        f"| {title} | "
-        + " | ".join(_cell(facts["metrics"], space, name) for space in _SPACES)
-        + " |"
-        for name, title in _MEASURES.items()
-    ]
     return _CARD.format(
         **{
             **facts,
-            "rows": "\n".join(rows),
+            "rows": metric_rows(facts["metrics"]),
             "smallest": domain["ligand_atoms"][0],
             "largest": domain["ligand_atoms"][1],
             "poses": facts["settings"]["validation"]["poses"],
@@ -215,12 +216,24 @@ def _card(facts: Mapping[str, Any], domain: Mapping[str, Any]) -> str:
     )
 
 
+def metric_rows(metrics: Mapping[str, Any]) -> str:
+    """Return the rows of the model card's table."""
+    return "\n".join(
+        f"| {title} | " + " | ".join(_cell(metrics, space, name) for space in _SPACES) + " |"
+        for name, title in _MEASURES.items()
+    )
+
+
 _SPACES = ("rigid-torsion", "cartesian")
 
 
 def _cell(metrics: Mapping[str, Any], space: str, name: str) -> str:
-    value = metrics.get(f"{space}_{name}")
-    return "–" if value is None else f"{value:.3f}"
+    key = f"{space}_{name}"
+    if metrics.get(key) is None:
+        return "–"
+    low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
+    interval = "" if low is None else f" ({low:.3f}–{high:.3f})"
+    return f"{metrics[key]:.3f}{interval}"
 
 
 _CARD = """# SIDEGEN
@@ -238,7 +251,8 @@ it works: `docs/sidegen.md`.
   ended by the limit of {stopped}.
 
 Measured on {held_complexes} held-out complexes ({held_out}), {poses} poses each, {denoising} steps,
-bond lengths, angles and rings of the crystal, RMSD without regard to symmetry, nothing refined:
+bond lengths, angles and rings of the crystal, RMSD without regard to symmetry, nothing refined;
+intervals by bootstrap over complexes:
 
 | measure | rigid-torsion | Cartesian |
 |---|---|---|

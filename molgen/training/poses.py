@@ -8,7 +8,7 @@ the same loss, and distances within the ligand an error of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,9 @@ from molgen.geometry.alignment import superposition
 from molgen.training.loop import LoopConfig
 from molgen.training.pose_data import PoseBatch, PoseData, PoseSampling
 from molgen.training.task import seeded_halves
+
+DRAWS = 1000
+"""Bootstrap draws behind the numbers of a model card."""
 
 Item = tuple[tuple[int, ...], str, int]
 
@@ -230,8 +233,12 @@ def measure(
     positions: Sequence[int],
     config: PoseTraining,
     device: torch.device | str,
+    draws: int = 0,
 ) -> dict[str, float]:
     """Return losses on fixed noise, and how near sampled poses come to the crystal's.
+
+    With ``draws`` every number but the losses has a ``_low`` and a ``_high``, the ends of its 95 %
+    interval by so many bootstrap draws of complexes.
 
     A batch that does not fit into memory is halved; the halves draw other noise.
     RMSDs are over heavy atoms in the order of the file, without regard to symmetry. Poses start
@@ -247,7 +254,7 @@ def measure(
         for space in _spaces(config.sampling)
         for k, chosen in enumerate(batches)
     ]
-    sums: dict[str, list[float]] = {}
+    sums: dict[str, list[list[float]]] = {}
     while waiting:
         space, chosen, seed = waiting.pop(0)
         batch = data.batch(chosen, space, seed, calm)
@@ -261,20 +268,35 @@ def measure(
             waiting = halves + waiting
             continue
         loss, place, shape = found
-        sums.setdefault(f"{space}_loss", []).extend(len(chosen) * [loss])
-        sums.setdefault(f"{space}_rmsd", []).extend(place.flatten().tolist())
-        sums.setdefault(f"{space}_best", []).extend(place.min(1).values.tolist())
-        sums.setdefault(f"{space}_aligned", []).extend(shape.flatten().tolist())
+        sums.setdefault(f"{space}_loss", []).extend(len(chosen) * [[loss]])
+        sums.setdefault(f"{space}_rmsd", []).extend(place.tolist())
+        sums.setdefault(f"{space}_best", []).extend(place.min(1, keepdim=True).values.tolist())
+        sums.setdefault(f"{space}_aligned", []).extend(shape.tolist())
     metrics: dict[str, float] = {}
-    for name, values in sums.items():
+    for name, rows in sums.items():
+        values = np.array(rows)  # of complexes, poses
         if name.endswith("_loss"):
-            metrics[name] = float(np.mean(values))
+            metrics[name] = float(values.mean())
             continue
-        metrics[f"{name}_median"] = float(np.median(values))
+        metrics |= _with_interval(f"{name}_median", values, np.median, draws)
         if not name.endswith("_aligned"):
-            metrics[f"{name}_within2"] = float(np.mean(np.asarray(values) <= 2.0))
+            near = (values <= 2.0).astype(float)
+            metrics |= _with_interval(f"{name}_within2", near, np.mean, draws)
     metrics["monitor"] = -float(np.mean([v for n, v in metrics.items() if n.endswith("_loss")]))
     return metrics
+
+
+def _with_interval(
+    name: str, values: np.ndarray, statistic: Callable[..., Any], draws: int
+) -> dict[str, float]:
+    """Return a statistic of (complexes, poses) numbers, and its interval if ``draws`` are asked."""
+    found = {name: float(statistic(values))}
+    if draws:
+        chosen = np.random.default_rng(0).integers(len(values), size=(draws, len(values)))
+        drawn = statistic(values[chosen].reshape(draws, -1), axis=1)
+        low, high = np.percentile(drawn, [2.5, 97.5])
+        found |= {f"{name}_low": float(low), f"{name}_high": float(high)}
+    return found
 
 
 def _judged(

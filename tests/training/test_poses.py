@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +19,7 @@ from molgen.training.poses import (
     PoseLossModule,
     PoseTraining,
     PoseValidation,
+    _with_interval,
     measure,
 )
 from molgen.training.task import seeded_halves
@@ -90,3 +92,13 @@ def test_no_two_parts_of_a_batch_draw_the_same_noise():
         assert not seeds & {seed for _, seed in items}
         seeds |= {seed for _, seed in items}
     assert len(seeds) == 2 + 4 + 8 and [m for m, _ in items] == [(k,) for k in range(8)]
+
+
+def test_intervals_are_over_complexes():
+    poses = np.repeat(np.arange(100) < 30, 4).reshape(100, 4).astype(float)
+    found = _with_interval("share", poses, np.mean, 1000)
+    # of 100 complexes, not of 400 poses: 30 % +- 1.96 sqrt(0.3 * 0.7 / 100)
+    assert found["share"] == pytest.approx(0.3)
+    assert found["share_low"] == pytest.approx(0.21, abs=0.02)
+    assert found["share_high"] == pytest.approx(0.39, abs=0.02)
+    assert _with_interval("share", poses, np.mean, 0) == {"share": pytest.approx(0.3)}
