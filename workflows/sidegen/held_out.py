@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
+from molgen.api.provenance import code_commit
 from molgen.api.tables import json_ready
 from molgen.api.train_sidegen import held_out, metric_rows
 from molgen.api.training_folder import write_card
@@ -52,12 +54,17 @@ def main() -> None:
     metrics = json_ready(measure(module, data, held, training, options.device, DRAWS))
     print(metric_rows(metrics))
     if options.write:
-        card = (folder / "MODEL_CARD.md").read_text("utf-8")
-        write_card(
-            folder,
-            facts | {"metrics": metrics},
-            _TABLE.sub(metric_rows(metrics) + "\n", card, count=1),
-        )
+        measured = {"code": code_commit(), "device": options.device}
+        facts |= {"metrics": metrics, "measured": measured}
+        write_card(folder, facts, revised((folder / "MODEL_CARD.md").read_text("utf-8"), facts))
+
+
+def revised(card: str, facts: Mapping[str, Any]) -> str:
+    """Return a model card with the numbers of ``facts``, and when they were measured."""
+    said = "Measured again with intervals (bootstrap over complexes)"
+    text = f"{said}: commit {facts['measured']['code']}, {facts['measured']['device']}."
+    card = re.sub(rf"\n{re.escape(said)}.*\n", "", card)
+    return _TABLE.sub(f"{metric_rows(facts['metrics'])}\n\n{text}\n", card, count=1)
 
 
 def as_trained(settings: dict[str, Any]) -> PoseTraining:
