@@ -43,6 +43,7 @@ from molgen.scoring.validity import posebusters_version
 from molgen.search.device import resolve_device
 from molgen.search.settings import SearchSettings, SidegenSettings, VinaSettings
 from molgen.structure import Pocket
+from molgen.structure.stereo import one_isomer
 
 _TOOLKIT_ERRORS = (RuntimeError, ValueError, ArithmeticError)
 """What chemistry libraries raise on odd molecules."""
@@ -216,11 +217,14 @@ def _one_ligand(
     reason, crash = row.error or "", ""
     notes: tuple[str, ...] = ()
     others: dict[str, list[Record]] = {}
+    smiles = row.ligand.smiles if row.ligand else ""
     if row.ligand is not None:
         notes = (*row.ligand.notes, *docking.unknown(row.ligand))
         try:
             with quiet_rdkit():
-                ranked, others = docking.dock(row.ligand)
+                ligand = one_isomer(row.ligand)
+                smiles = ligand.smiles
+                ranked, others = docking.dock(ligand)
             reason = "" if ranked else "no pose found"
         except InputError as error:
             reason = str(error).removeprefix(f"{row.name}: ")
@@ -237,7 +241,7 @@ def _one_ligand(
         status="ok" if ranked else "failed",
         reason=" ".join(reason.split()),
         seconds=round(time.perf_counter() - start, 3),
-        smiles=row.ligand.smiles if row.ligand else "",
+        smiles=smiles,
         notes=notes,
         poses=tuple(pose.properties for pose in ranked),
     )

@@ -12,7 +12,7 @@ from molgen.io import LigandRow, cocrystal_ligand, read_ligand, read_ligand_tabl
 from molgen.io import resolve_pocket as resolve
 from molgen.io.ligand_table import TABLE_SUFFIXES
 from molgen.io.paths import file_suffix
-from molgen.io.pockets import list_pockets
+from molgen.io.pockets import default_spec, list_pockets
 from molgen.structure import HeteroGroup, Pocket, Protein, Structure
 
 
@@ -48,9 +48,8 @@ def read_target(pdb: str | Path, pocket: str | None, *, edge: float, repose: boo
     """
     structure = read_structure(pdb)
     if pocket is None:
-        there = structure.reposable if repose else structure.ligands
-        pocket = "ligand" if there else "auto"
-    box, removed = resolve(pocket, structure, edge=edge)
+        pocket = default_spec(structure, repose=repose)
+    box, removed = resolve(pocket, structure, edge=edge, repose=repose)
     at_ligand, reposed = _word(pocket) == "ligand", None
     if repose:
         every = (*removed, *structure.reposable)
@@ -67,7 +66,7 @@ def read_target(pdb: str | Path, pocket: str | None, *, edge: float, repose: boo
         structure.receptor(removed),
         reposed,
         removed[0] if at_ligand else reposed,
-        _ranked_pockets(structure, box) if _word(pocket) == "auto" else (),
+        _ranked_pockets(structure, box, repose) if _word(pocket) == "auto" else (),
     )
 
 
@@ -75,7 +74,7 @@ def _word(pocket: str) -> str:
     return pocket.partition(":")[0].strip().lower()
 
 
-def _ranked_pockets(structure: Structure, box: Pocket) -> tuple[dict[str, Any], ...]:
+def _ranked_pockets(structure: Structure, box: Pocket, repose: bool) -> tuple[dict[str, Any], ...]:
     """Return the geometric pockets, best first, JSON-ready; Å and Å³."""
     return tuple(
         {
@@ -86,7 +85,7 @@ def _ranked_pockets(structure: Structure, box: Pocket) -> tuple[dict[str, Any], 
             "center": [round(float(x), 3) for x in cavity.center],
             "residues": [str(residue) for residue in cavity.residues],
         }
-        for rank, cavity in enumerate(list_pockets(structure), start=1)
+        for rank, cavity in enumerate(list_pockets(structure, repose=repose), start=1)
     )
 
 

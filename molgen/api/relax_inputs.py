@@ -121,8 +121,8 @@ def _group(rows: Sequence[LigandRow], template: Ligand | None) -> PoseGroup:
 def read_relax_target(pdb: str | Path, groups: Sequence[PoseGroup]) -> RelaxTarget:
     """Return the receptor of a structure file without the ligands that the poses replace.
 
-    A co-crystal ligand is left out where an atom of it lies within 2 Å of a pose; metals and
-    cofactors stay.
+    A co-crystal ligand, or the cofactor that stands in for one, is left out where an atom of it
+    lies within 2 Å of a pose; metals and other cofactors stay.
 
     Raises:
         StructureError: the structure cannot be used.
@@ -134,7 +134,7 @@ def read_relax_target(pdb: str | Path, groups: Sequence[PoseGroup]) -> RelaxTarg
         tree = cKDTree(np.concatenate(points))
         removed = tuple(
             group
-            for group in structure.ligands
+            for group in structure.reposable
             if tree.query(structure.atoms.coords[group.atoms])[0].min() < _SAME_PLACE
         )
     return RelaxTarget(structure.receptor(removed), structure.formal_charges(removed), removed)

@@ -13,7 +13,7 @@ from molgen.io.aromatic import has_aromatic_bonds, is_pattern, rebuild_aromatic
 from molgen.io.paths import file_stem, file_suffix, read_text
 from molgen.io.rdkit_log import quiet_rdkit, rdkit_complaint
 from molgen.structure.ligand import Ligand
-from molgen.structure.stereo import one_isomer, open_stereo
+from molgen.structure.stereo import open_places
 from molgen.structure.vocabulary import LIGAND_ELEMENTS
 
 MAX_TESTED_ATOMS = 100
@@ -302,11 +302,6 @@ def finish_ligand(mol: Chem.Mol, *, name: str, where: str) -> Ligand:
             Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
     except (Chem.MolSanitizeException, ValueError) as problem:
         raise LigandError(f"{where}: hydrogens cannot be removed ({problem})") from None
-    if (places := _open_places(mol)) and not mol.GetNumConformers():
-        with quiet_rdkit():
-            mol = one_isomer(mol)
-        isomer = Chem.MolToSmiles(mol)
-        notes.append(f"stereo not given at {', '.join(places)}: {isomer} stands for all isomers")
     _note_limits(mol, notes)
     for prop in mol.GetPropNames(includePrivate=False):
         mol.ClearProp(prop)
@@ -348,31 +343,20 @@ def _weight(mol: Chem.Mol) -> float:
 
 
 def _note_limits(mol: Chem.Mol, notes: list[str]) -> None:
+    if places := open_places(mol):
+        labels = ["=".join(_atom_label(mol, index) for index in place) for place in places]
+        notes.append(f"stereo not given at {', '.join(labels)}: one isomer stands for all")
     if mol.GetNumAtoms() > MAX_TESTED_ATOMS:
         notes.append(
             f"{mol.GetNumAtoms()} heavy atoms: above {MAX_TESTED_ATOMS}, poses are slow to find "
             "and accuracy is untested"
         )
     if radicals := [a.GetIdx() for a in mol.GetAtoms() if a.GetNumRadicalElectrons()]:
-        places = ", ".join(_atom_label(mol, index) for index in radicals)
-        notes.append(f"radical at {places}: no valid pose is to be expected")
+        labels = [_atom_label(mol, index) for index in radicals]
+        notes.append(f"radical at {', '.join(labels)}: no valid pose is to be expected")
     rare = {atom.GetSymbol() for atom in mol.GetAtoms()} - LIGAND_ELEMENTS
     if rare:
         notes.append(f"elements rarely seen in ligands: {', '.join(sorted(rare))}")
-
-
-def _open_places(mol: Chem.Mol) -> list[str]:
-    """Return the atoms and double bonds whose stereo is left open, for people."""
-    places = []
-    for info in open_stereo(mol):
-        if info.type == Chem.StereoType.Atom_Tetrahedral:
-            places.append(_atom_label(mol, info.centeredOn))
-        elif info.type == Chem.StereoType.Bond_Double:
-            bond = mol.GetBondWithIdx(info.centeredOn)
-            ends = bond.GetBeginAtom(), bond.GetEndAtom()
-            if all(end.GetDegree() > 1 for end in ends):  # imines C=NH turn over by themselves
-                places.append("=".join(_atom_label(mol, end.GetIdx()) for end in ends))
-    return places
 
 
 def _atom_label(mol: Chem.Mol, index: int) -> str:

@@ -37,15 +37,17 @@ _RESIDUE = re.compile(r"([^:,\s]*):(-?\d+)([A-Za-z]?)")
 
 
 def resolve_pocket(
-    spec: str | None, structure: Structure, *, edge: float = DEFAULT_EDGE
+    spec: str | None, structure: Structure, *, edge: float = DEFAULT_EDGE, repose: bool = False
 ) -> tuple[Pocket, tuple[HeteroGroup, ...]]:
     """Return the box that ``spec`` asks for and the hetero groups to remove from the receptor.
 
     Args:
         spec: one of the forms of `SPEC_HELP`; ``None`` means ``ligand`` when the structure has a
-            co-crystal ligand that is no cofactor, else ``auto``.
+            co-crystal ligand, else ``auto``.
         structure: the receptor's file as read.
         edge: Å, edge of the cubic box where ``spec`` gives none; grows to cover named residues.
+        repose: whether the co-crystal ligand is posed anew: then a cofactor counts as one in a
+            file without any other.
 
     Only ligands are removed, never metals and cofactors, unless one is named by its code. With
     ``ligand`` the first group returned is the ligand that defines the pocket.
@@ -54,40 +56,54 @@ def resolve_pocket(
         PocketError: the request cannot be honoured by this structure.
         InputError: the reference ligand's file cannot be read.
     """
+    ligands = _ligands(structure, repose)
     if spec is None:
-        spec = "ligand" if structure.ligands else "auto"
+        spec = default_spec(structure, repose=repose)
     spec = re.sub(r"\s*([,:])\s*", r"\1", spec.strip())
     _check_edges(spec, np.array([edge]))
     word, _, rest = spec.partition(":")
     if word.lower() == "ligand":
-        found = _from_ligand(rest, structure, edge)
+        found = _from_ligand(rest, structure, edge, ligands)
     elif word.lower() == "auto":
-        found = _from_cavity(rest, structure, edge)
+        found = _from_cavity(rest, structure, edge, ligands)
     elif file_suffix(Path(spec)) in LIGAND_SUFFIXES or Path(spec).is_file():
         found = _from_file(Path(spec), structure, edge)
     elif match := _CENTER.fullmatch(spec):
-        found = _from_center(spec, match, structure, edge)
+        found = _from_center(spec, match, structure, edge, ligands)
     elif spec and all(_RESIDUE.fullmatch(token) for token in spec.split(",")):
-        found = _from_residues(spec, structure, edge)
+        found = _from_residues(spec, structure, edge, ligands)
     else:
         raise PocketError(f"--pocket {spec!r} is not understood; expected {SPEC_HELP}")
     _check_reach(spec, found[0], structure)
     return found
 
 
-def list_pockets(structure: Structure) -> list[Cavity]:
-    """Return the cavities of the receptor without its ligands, as ``auto`` ranks them."""
-    return find_cavities(structure.receptor(structure.ligands))
+def default_spec(structure: Structure, *, repose: bool = False) -> str:
+    """Return what no request means; ``repose`` as of `resolve_pocket`."""
+    return "ligand" if _ligands(structure, repose) else "auto"
+
+
+def list_pockets(structure: Structure, *, repose: bool = False) -> list[Cavity]:
+    """Return the cavities of the receptor without its ligands, as ``auto`` ranks them.
+
+    Args:
+        repose: as of `resolve_pocket`.
+    """
+    return find_cavities(structure.receptor(_ligands(structure, repose)))
+
+
+def _ligands(structure: Structure, repose: bool) -> tuple[HeteroGroup, ...]:
+    return structure.reposable if repose else structure.ligands
 
 
 def _from_ligand(
-    rest: str, structure: Structure, edge: float
+    rest: str, structure: Structure, edge: float, ligands: tuple[HeteroGroup, ...]
 ) -> tuple[Pocket, tuple[HeteroGroup, ...]]:
     groups = _matching_groups(rest, structure)
     group = sorted(groups, key=lambda g: (g.covalent, -len(g.atoms)))[0]
     atoms = structure.atoms.coords[group.atoms].astype(np.float64)
     pocket = Pocket(atoms.mean(0), np.full(3, edge), f"co-crystal ligand {group}")
-    occupants = _occupants(structure, structure.ligands, atoms, OVERLAP)
+    occupants = _occupants(structure, ligands, atoms, OVERLAP)
     others = tuple(g for g in occupants if g is not group)
     return pocket, (group, *others)
 
@@ -119,12 +135,12 @@ def _matching_groups(rest: str, structure: Structure) -> tuple[HeteroGroup, ...]
 
 
 def _from_cavity(
-    rest: str, structure: Structure, edge: float
+    rest: str, structure: Structure, edge: float, ligands: tuple[HeteroGroup, ...]
 ) -> tuple[Pocket, tuple[HeteroGroup, ...]]:
     if rest and not (rest.isdigit() and int(rest) > 0):
         raise PocketError(f"--pocket auto:{rest}: the rank must be a whole number from 1")
     rank = int(rest or 1)
-    cavities = list_pockets(structure)
+    cavities = find_cavities(structure.receptor(ligands))
     if len(cavities) < rank:
         raise PocketError(
             f"{structure.name}: pocket {rank} asked for, {len(cavities)} found from the geometry; "
@@ -132,7 +148,7 @@ def _from_cavity(
         )
     cavity = cavities[rank - 1]
     pocket = Pocket(cavity.center, np.full(3, edge), f"geometric pocket {rank}")
-    return pocket, _occupants(structure, structure.ligands, cavity.alpha_centers, OVERLAP)
+    return pocket, _occupants(structure, ligands, cavity.alpha_centers, OVERLAP)
 
 
 def _from_file(
@@ -149,7 +165,11 @@ def _from_file(
 
 
 def _from_center(
-    spec: str, match: re.Match[str], structure: Structure, edge: float
+    spec: str,
+    match: re.Match[str],
+    structure: Structure,
+    edge: float,
+    ligands: tuple[HeteroGroup, ...],
 ) -> tuple[Pocket, tuple[HeteroGroup, ...]]:
     center = np.array([float(text) for text in match[1].split(",")])
     edges = np.array([float(text) for text in match[2].split(",")]) if match[2] else [edge]
@@ -162,11 +182,11 @@ def _from_center(
     _check_edges(spec, edges)
     pocket = Pocket(center, edges, f"centre {spec}")
     reach = max(REACH, edges.min() / 4)
-    return pocket, _occupants(structure, structure.ligands, center[None], reach)
+    return pocket, _occupants(structure, ligands, center[None], reach)
 
 
 def _from_residues(
-    spec: str, structure: Structure, edge: float
+    spec: str, structure: Structure, edge: float, ligands: tuple[HeteroGroup, ...]
 ) -> tuple[Pocket, tuple[HeteroGroup, ...]]:
     atoms = structure.atoms
     named = [_find_residue(token, atoms) for token in spec.split(",")]
@@ -187,7 +207,7 @@ def _from_residues(
         )
     pocket = Pocket(center, edges, f"residues {spec}")
     reach = max(REACH, edge / 4)
-    return pocket, _occupants(structure, structure.ligands, center[None], reach)
+    return pocket, _occupants(structure, ligands, center[None], reach)
 
 
 def _find_residue(token: str, atoms: Protein) -> np.ndarray:

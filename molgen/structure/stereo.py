@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 from rdkit import Chem
-from rdkit.Chem.EnumerateStereoisomers import EnumerateStereoisomers, StereoEnumerationOptions
+
+from molgen.structure.conformers import embed_conformers
+from molgen.structure.ligand import Ligand
 
 
 def open_stereo(mol: Chem.Mol) -> list[Chem.StereoInfo]:
@@ -12,12 +17,40 @@ def open_stereo(mol: Chem.Mol) -> list[Chem.StereoInfo]:
     return [info for info in found if info.specified == Chem.StereoSpecified.Unspecified]
 
 
-def one_isomer(mol: Chem.Mol) -> Chem.Mol:
-    """Return a molecule with a configuration at everything that had none, drawn at random.
+def open_places(mol: Chem.Mol) -> list[tuple[int, ...]]:
+    """Return the atom, or the two of a double bond, of everything that has no configuration.
 
-    The same molecule gets the same; what cannot be embedded is passed over while there is another.
+    Without imines C=NH, which turn over by themselves.
     """
-    options = StereoEnumerationOptions(tryEmbedding=True, onlyUnassigned=True, maxIsomers=1)
-    isomer: Chem.Mol = next(iter(EnumerateStereoisomers(mol, options)), mol)
-    Chem.AssignStereochemistry(isomer, cleanIt=True, force=True)
-    return isomer
+    places: list[tuple[int, ...]] = []
+    for info in open_stereo(mol):
+        if info.type == Chem.StereoType.Atom_Tetrahedral:
+            places.append((info.centeredOn,))
+        elif info.type == Chem.StereoType.Bond_Double:
+            bond = mol.GetBondWithIdx(info.centeredOn)
+            ends = bond.GetBeginAtom(), bond.GetEndAtom()
+            if all(end.GetDegree() > 1 for end in ends):
+                places.append(tuple(end.GetIdx() for end in ends))
+    return places
+
+
+def one_isomer(ligand: Ligand) -> Ligand:
+    """Return a ligand with a configuration at everything that had none, one that can be built.
+
+    It is that of a conformer, embedded from the canonical SMILES: the same compound gets the same
+    however its atoms are ordered. A ligand that leaves nothing open, or comes with a conformer,
+    is returned as it is.
+
+    Raises:
+        LigandError: no conformer can be embedded.
+    """
+    if ligand.has_coords or not open_places(ligand.mol):
+        return ligand
+    smiles = ligand.smiles
+    order = list(ligand.mol.GetPropsAsDict(True, True)["_smilesAtomOutputOrder"])
+    embedded = embed_conformers(Ligand(ligand.name, Chem.MolFromSmiles(smiles)), 1, 0)
+    coords = np.empty((ligand.num_atoms, 3))
+    coords[order] = embedded.GetConformer().GetPositions()[: ligand.num_atoms]
+    mol = ligand.placed(coords)
+    Chem.AssignStereochemistryFrom3D(mol)
+    return replace(ligand, mol=mol).without_coords()

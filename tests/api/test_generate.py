@@ -18,11 +18,13 @@ from scipy.spatial.transform import Rotation
 
 from molgen.api.generate import generate
 from molgen.api.generate_inputs import read_target
+from molgen.api.relax_inputs import read_poses, read_relax_target
 from molgen.config import to_dict
 from molgen.energy.relax_settings import RelaxConfig, RelaxSettings
 from molgen.errors import ConfigError, LigandError, MolgenWarning
-from molgen.io import read_structure, write_pdb
+from molgen.io import cocrystal_ligand, read_structure, write_pdb, write_sdf
 from molgen.search.settings import GuidanceSettings
+from molgen.structure.cavities import find_cavities
 
 PHENOLS = [("phenol", "Oc1ccccc1"), ("cresol", "Cc1ccccc1O"), ("thymol", "CC(C)c1ccc(C)cc1O")]
 
@@ -303,6 +305,13 @@ def test_a_cofactor_stays_when_another_ligand_is_docked(tmp_path, target):
         assert docked.removed == () and "NDP" in set(docked.receptor.residue_names.tolist())
     reposed = read_target(path, None, edge=25.0, repose=True)
     assert reposed.reposed.code == "NDP" and "NDP" not in reposed.receptor.residue_names
+    searched = read_target(path, "auto", edge=25.0, repose=True)
+    free = find_cavities(reposed.receptor)
+    np.testing.assert_allclose(searched.box.center, free[0].center)
+    assert len(searched.pockets) == len(free) and "NDP" not in searched.receptor.residue_names
+    ndp = read_structure(path).reposable[0]
+    write_sdf(tmp_path / "ndp.sdf", [(cocrystal_ligand(read_structure(path), ndp).mol, {})])
+    assert read_relax_target(path, read_poses(tmp_path / "ndp.sdf", None)).removed[0].code == "NDP"
 
 
 def test_a_docked_ligand_gives_the_bond_orders_of_the_one_in_the_file(tmp_path, target, quick):
@@ -315,3 +324,12 @@ def test_a_docked_ligand_gives_the_bond_orders_of_the_one_in_the_file(tmp_path, 
     assert '"reference":""' not in report
     generate(path, tmp_path / "other", ligand="Cc1ccccc1", config=quick)
     assert '"reference":""' in (tmp_path / "other/report.html").read_text()
+
+
+def test_one_isomer_is_docked_and_named(tmp_path, target, quick):
+    config = replace(quick, num_poses=6)
+    result = generate(target, tmp_path / "out", ligand="CC(N)c1ccc(Cl)cc1", config=config)
+    (ligand,) = result.ligands
+    assert "one isomer stands for all" in ligand.notes[0] and "@" in ligand.smiles
+    poses = list(Chem.SDMolSupplier(str(tmp_path / "out/poses.sdf")))
+    assert len(poses) > 1 and {Chem.MolToSmiles(mol) for mol in poses} == {ligand.smiles}

@@ -11,7 +11,7 @@ from rdkit import Chem
 
 from molgen.errors import InputError, PocketError
 from molgen.io import read_structure
-from molgen.io.pockets import list_pockets, resolve_pocket
+from molgen.io.pockets import default_spec, list_pockets, resolve_pocket
 from molgen.structure import HeteroGroup, Protein, ResidueId, Structure
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "examples"
@@ -138,6 +138,8 @@ def test_a_cofactor_alone_stays_unless_it_is_meant(structure: Structure, tmp_pat
     bare = Structure(structure.atoms, (cofactor,))
     for spec in ("5,3,0", "A:45"):
         assert resolve_pocket(spec, bare)[1] == ()
+        assert resolve_pocket(spec, bare, repose=True)[1] == (cofactor,)
+    assert default_spec(bare) == "auto" and default_spec(bare, repose=True) == "ligand"
     for spec in ("ligand", "ligand:NAP"):
         assert resolve_pocket(spec, bare)[1] == (cofactor,)
     reference = tmp_path / "there.sdf"
