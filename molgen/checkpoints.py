@@ -133,18 +133,31 @@ def training_domain(name: str) -> Iterator[dict[str, Any] | None]:
         StoreError: no such checkpoint, or the content is not what its user expects.
     """
     folder = checkpoint_folder(name)
+    path, listed = folder / DOMAIN, DOMAIN in _sums(folder)
+    # checkpoints of before have no sum of it
+    content = _verified(folder, DOMAIN) if listed else path.read_bytes() if path.is_file() else b""
     try:
-        yield json.loads(_verified(folder, DOMAIN)) if (folder / DOMAIN).is_file() else None
+        yield json.loads(content) if content else None
+    except StoreError:
+        raise
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{folder / DOMAIN}: cannot be read ({error})") from None
+        raise StoreError(f"{path}: cannot be read ({error})") from None
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """Return the sums of a checkpoint's files by name."""
+    try:
+        lines = (folder / "SHA256SUMS").read_text().splitlines()
+        return {name: digest for digest, name in (line.split(None, 1) for line in lines)}
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{folder}: SHA256SUMS cannot be verified ({error})") from None
 
 
 def _verified(folder: Path, file: str) -> bytes:
+    sums = _sums(folder)
     try:
-        lines = (folder / "SHA256SUMS").read_text().splitlines()
-        sums = {name: digest for digest, name in (line.split(None, 1) for line in lines)}
         content = (folder / file).read_bytes()
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise StoreError(f"{folder}: {file} cannot be verified ({error})") from None
     if hashlib.sha256(content).hexdigest() != sums.get(file):
         raise StoreError(f"{folder}: {file} does not match SHA256SUMS; the checkpoint is damaged")

@@ -63,18 +63,17 @@ def load(cls: type[T], path: str | Path | None = None, overrides: Mapping | None
     try:
         return build(cls, merge(given, overrides or {}))
     except ConfigError as error:
-        if path is None or not _fails(cls, given, str(error)):
-            raise
-        raise ConfigError(f"{path}: {error}") from None
+        raise located(error, path, overrides or {}) from None
 
 
-def _fails(cls: type, values: Mapping, message: str) -> bool:
-    """Tell whether these values alone lead to the message."""
-    try:
-        build(cls, merge({}, values))
-    except ConfigError as error:
-        return str(error) == message
-    return False
+def located(error: ConfigError, path: str | Path | None, overrides: Mapping) -> ConfigError:
+    """Return the error with the file in front, unless ``overrides`` gave the value it is about."""
+    value: Any = merge({}, overrides)
+    for key in str(error).partition(":")[0].split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return ConfigError(f"{path}: {error}") if path is not None else error
+        value = value[key]
+    return error
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

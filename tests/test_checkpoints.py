@@ -131,5 +131,13 @@ def test_a_damaged_domain_is_refused(saved):
     with pytest.raises(StoreError, match=r"domain\.json: cannot be read"):
         outside_domain(str(saved), [6], 0)
     (saved / "domain.json").write_text('{"elements": [6, 7]}')
-    with pytest.raises(StoreError, match=r"domain\.json does not match SHA256SUMS"):
+    with pytest.raises(StoreError, match=r"^\S+: domain\.json does not match SHA256SUMS"):
         outside_domain(str(saved), [6], 0)
+    (saved / "domain.json").unlink()
+    with pytest.raises(StoreError, match=r"domain\.json cannot be verified"):
+        outside_domain(str(saved), [6], 0)
+
+
+def test_a_domain_of_before_has_no_sum(saved):
+    (saved / "domain.json").write_text('{"elements": [6]}')
+    assert "elements 7" in outside_domain(str(saved), [7], 0)

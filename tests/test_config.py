@@ -104,6 +104,9 @@ def test_a_message_names_the_file_only_where_that_is_to_blame(tmp_path):
     path.write_text("search: {rounds: 0}\n")
     with pytest.raises(ConfigError, match=r"settings\.yaml: search\.rounds: must be at least 1"):
         config.load(Settings, path, {"name": "given"})
+    path.write_text("name: 3\nsearch: {rouds: 3}\n")
+    with pytest.raises(ConfigError, match=r"settings\.yaml: search\.rouds: unknown key"):
+        config.load(Settings, path, {"name": "given", "search.rounds": 2})
 
 
 def test_nested_and_dotted_overrides_are_the_same():

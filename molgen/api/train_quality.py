@@ -12,7 +12,7 @@ import numpy as np
 
 from molgen.api.tables import json_ready
 from molgen.api.training_run import TrainingRun, TrainResult, lasting, split_facts, start_from
-from molgen.config import build, check, merge, read_yaml, to_dict
+from molgen.config import build, check, located, merge, read_yaml, to_dict
 from molgen.datasets.quality import QualityStore
 from molgen.errors import ConfigError
 from molgen.report.training_plot import Line
@@ -60,7 +60,7 @@ def read_run(path: str | Path | None, overrides: Mapping[str, Any]) -> QualityRu
     try:
         return QualityRun(build(QualityTraining, values), **parts)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}" if path else str(error)) from None
+        raise located(ConfigError(str(error)), path, overrides) from None
 
 
 def smoke(run: QualityRun) -> QualityRun:

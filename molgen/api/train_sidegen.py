@@ -20,7 +20,7 @@ from molgen.api.training_run import (
     split_parts,
     start_from,
 )
-from molgen.config import build, check, merge, read_yaml, to_dict
+from molgen.config import build, check, located, merge, read_yaml, to_dict
 from molgen.datasets.store import Store
 from molgen.diffusion.model import SidegenModel, load_sidegen, save_sidegen
 from molgen.encoders.registry import TARGET_ENCODERS
@@ -61,7 +61,7 @@ def read_run(path: str | Path | None, overrides: Mapping[str, Any]) -> SidegenRu
         _check_encoder(training, encoder)
         return SidegenRun(training, encoder)
     except (ConfigError, RegistryError) as error:
-        raise ConfigError(f"{path}: {error}" if path else str(error)) from None
+        raise located(ConfigError(str(error)), path, overrides) from None
 
 
 def _check_encoder(training: PoseTraining, options: Mapping[str, Any] | None) -> None:

@@ -188,26 +188,28 @@ def _parse_cif(content: bytes, name: str, path: Path) -> ParsedFile:
 
 def _sequence_counts(structure: gemmi.Structure) -> tuple[int, int]:
     """Return how many residues the sequences name, and how many of them have no atoms."""
+    polymers = [
+        (entity, len(entity.full_sequence), list(entity.subchains))
+        for entity in structure.entities
+        if entity.entity_type == gemmi.EntityType.Polymer and entity.full_sequence
+    ]
+    if not polymers:
+        return 0, 0
+    by_place: dict[str, set[int | None]] = {}  # mmCIF: a residue says its place in the sequence
+    by_chain: dict[str, set[str]] = {}  # PDB: SEQRES is by chain
+    for chain in structure[0]:
+        for residue in chain:
+            if residue.label_seq is not None:
+                by_place.setdefault(residue.subchain, set()).add(residue.label_seq)
+            elif residue.het_flag == "A" or residue.name == "MSE":
+                by_chain.setdefault(chain.name, set()).add(str(residue.seqid))
     named = unseen = 0
-    for entity in structure.entities:
-        sequence = entity.full_sequence
-        if entity.entity_type != gemmi.EntityType.Polymer or not sequence:
-            continue
-        copies = len(entity.subchains) or 1
-        named += copies * len(sequence)
-        unseen += max(0, copies * len(sequence) - _seen(structure[0], entity))
+    for entity, length, subchains in polymers:
+        seen = [len(by_place.get(subchain, ())) for subchain in subchains]
+        seen = seen or [len(by_chain.get(entity.name, ()))]
+        named += length * len(seen)
+        unseen += sum(max(0, length - count) for count in seen)
     return named, unseen
-
-
-def _seen(model: gemmi.Model, entity: gemmi.Entity) -> int:
-    """Return how many residues of an entity have atoms, in all its copies."""
-    residues = [(chain.name, residue) for chain in model for residue in chain]
-    if entity.subchains:  # mmCIF: every residue says its place in the sequence
-        return len(
-            {(r.subchain, r.label_seq) for _, r in residues if r.subchain in entity.subchains}
-        )
-    known = set(entity.full_sequence)  # PDB: SEQRES is by chain
-    return len({str(r.seqid) for name, r in residues if name == entity.name and r.name in known})
 
 
 def _first_line(problem: Exception) -> str:

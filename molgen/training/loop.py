@@ -182,6 +182,7 @@ class _Run:
         self.parts = 1
         self.last: list[Piece] = []
         self.wrong: list[int] = []
+        self.scaled = config.precision == "16-mixed"
         self.started = time.monotonic()
         self.saved = self.agreed = 0.0
 
@@ -265,18 +266,19 @@ class _Run:
             self.wrapped, self.wrapped_optimizer, max_norm=self.config.clip or math.inf,
             error_if_nonfinite=False,
         )  # fmt: skip
-        if self.config.precision == "16-mixed":
-            # its scaler skips such steps and goes on with a smaller scale
-            norm = losses["loss"]
         self.wrapped_optimizer.step()
         if self.config.ema:
             self.average.update(self.live, self.counters.step)
         names = list(losses)
         *values, size = torch.stack([*losses.values(), norm.detach().float()]).tolist()
         numbers = dict(zip(names, values, strict=True))
-        if self.wrong or not all(map(math.isfinite, (*values, size))):
-            numbers |= {"norm of the gradient": size}
-            wrong = ", ".join(f"{k} is {v}" for k, v in numbers.items() if not math.isfinite(v))
+        # the scaler of half precision skips a step without gradient and takes a smaller scale
+        judged = numbers if self.scaled else numbers | {"norm of the gradient": size}
+        if self.wrong or not all(map(math.isfinite, judged.values())):
+            said = [f"{k} is {v}" for k, v in judged.items() if not math.isfinite(v)]
+            others = [rank for rank in self.wrong if rank != self.fabric.global_rank]
+            said += [f"process {rank} met a loss or gradient that is no number" for rank in others]
+            wrong = ", ".join(said)
             raise TrainingError(self._diverged(self.counters.step + 1, wrong, pieces))
         self.last = pieces
         return numbers
@@ -313,9 +315,8 @@ class _Run:
         used = [float(p.grad is not None) for p in weights]
         flat = torch.cat([g.flatten() for g in own])
         flags = flat.new_zeros(self.fabric.world_size)
-        if self.config.precision != "16-mixed":
-            finite = torch.stack([*losses.values(), flat.sum()]).isfinite().all()
-            flags[self.fabric.global_rank] = (~finite).to(flat)
+        mine = [*losses.values()] if self.scaled else [*losses.values(), flat.sum()]
+        flags[self.fabric.global_rank] = (~torch.stack(mine).isfinite().all()).to(flat)
         clock = flat.new_tensor([time.monotonic() - self.started])
         given = torch.cat([flat, flat.new_tensor(used), flags, clock])
         mean = self.fabric.all_reduce(given, reduce_op="mean")

@@ -307,7 +307,10 @@ def test_residues_of_the_sequence_without_atoms_are_counted(write, peptide, exam
     assert "3 of 7 residues in the file's sequence have no atoms: is it" in notes_of(
         read_structure(write(sequence + peptide))
     )
+    renamed = peptide.replace("LYS A   2", "LYN A   2")
+    assert renamed != peptide
     whole = "SEQRES   1 A    4  MET LYS LYS LEU\n"
+    assert "sequence" not in notes_of(read_structure(write(whole + renamed)))
     assert "sequence" not in notes_of(read_structure(write(whole + peptide)))
     lines = (examples / "6xg5.cif").read_text().splitlines(keepends=True)
     end = next(k for k, line in enumerate(lines) if line.startswith("ATOM   601 "))

@@ -192,12 +192,13 @@ for most in (8, 3):
     train(Path(sys.argv[2]) / str(most), task, config)
     weights = json.dumps([p.item() for p in task.module.parameters()])
     (Path(sys.argv[2]) / f"weights-{most}-{rank}.json").write_text(weights)
-task = LineTask()
-if rank == "1":
-    spoil(task, pytest.MonkeyPatch(), (1, 3))
-with pytest.raises(TrainingError) as caught:
-    train(Path(sys.argv[2]) / "spoilt", task, config)
-(Path(sys.argv[2]) / f"spoilt-{rank}.txt").write_text(str(caught.value))
+for how in ("nan", "inf"):
+    task = LineTask()
+    if rank == "1":
+        spoil(task, pytest.MonkeyPatch(), (1, 3), how)
+    with pytest.raises(TrainingError) as caught:
+        train(Path(sys.argv[2]) / how, task, config)
+    (Path(sys.argv[2]) / f"{how}-{rank}.txt").write_text(str(caught.value))
 """
 
 
@@ -227,11 +228,13 @@ def test_two_processes_train_as_one_and_may_have_less_memory(tmp_path):
         )
         assert first == second == pytest.approx(expected, rel=1e-5)
     # both know whose batch it was, and that nothing of it was saved
-    told = [(tmp_path / f"spoilt-{rank}.txt").read_text() for rank in (0, 1)]
-    assert told[0].startswith("step 5, epoch 2: norm of the gradient is nan")
-    assert told[1].startswith("step 5, epoch 2: loss is nan")
-    assert all("holds the state of step 3" in text for text in told)
-    assert all(text.endswith("3-4, 3-5, 3-6, 3-7") and "2-0" not in text for text in told)
+    other = "process 1 met a loss or gradient that is no number; "
+    for how, first in (("nan", f"norm of the gradient is nan, {other}"), ("inf", other)):
+        told = [(tmp_path / f"{how}-{rank}.txt").read_text() for rank in (0, 1)]
+        assert told[0].startswith(f"step 5, epoch 2: {first}")
+        assert told[1].startswith(f"step 5, epoch 2: loss is {how}")
+        assert all("holds the state of step 3" in text for text in told)
+        assert all(text.endswith("3-4, 3-5, 3-6, 3-7") and "2-0" not in text for text in told)
 
 
 def test_more_processes_than_batches_have_as_many_steps():
@@ -250,14 +253,25 @@ def test_one_example_too_large_for_memory_ends_the_run(tmp_path, monkeypatch):
         train(tmp_path / "state", task)
 
 
-def spoil(task, monkeypatch, where):
-    """Let the loss of one batch be no number, given (epoch, number)."""
-    load = task.load
+def spoil(task, monkeypatch, where, how="nan"):
+    """Let the loss of one batch be no number, given (epoch, number); "inf": not its gradient."""
+    load, forward, spoilt = task.load, task.module.forward, []
 
     def damaged(item):
-        return load(item) * (math.nan if (task.epoch, item[0]) == where else 1.0)
+        here = (task.epoch, item[0]) == where
+        batch = load(item) * (math.nan if here and how == "nan" else 1.0)
+        if here:
+            spoilt.append(batch)
+        return batch
+
+    def infinite(batch):
+        losses = forward(batch)
+        added = math.inf if any(batch is one for one in spoilt) else 0.0
+        return {name: value + added for name, value in losses.items()}
 
     monkeypatch.setattr(task, "load", damaged)
+    if how == "inf":
+        monkeypatch.setattr(task.module, "forward", infinite)
 
 
 @pytest.mark.parametrize("clip", [0.0, 1.0])

@@ -70,8 +70,10 @@ def test_entries_end_in_one_way():
     ]
     ends = [{k: str(v) for k, v in one.items()} for one in ends]
     assert [ablation.ENDS.index(ablation.end_of(one)) for one in ends] == [0, 1, 2, 3, 4, 4]
-    text = ablation.causes(ends, ["x", "rdkit"])
-    assert text.splitlines()[2:] == ["| x | 1 | 1 | 1 | 1 | 2 |"]
+    rows = [*ends, *({**one, "arm": "rdkit"} for one in ends[:5])]
+    assert ablation.causes(ends, ["x"]).splitlines()[2:] == ["| x | 1 | 1 | 1 | 1 | 2 |"]
+    text = ablation.causes(rows, ["x", "rdkit"])  # entries that all arms have
+    assert text.splitlines()[2:] == ["| x | 1 | 1 | 1 | 1 | 1 |"]
 
 
 def test_conformers_have_distances_after_superposition_only(tmp_path):

@@ -197,10 +197,17 @@ def append(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, objec
         writer.writerows(rows)
 
 
+def finished(
+    rows: list[dict[str, str]], names: list[str]
+) -> tuple[dict[str, dict[str, dict[str, str]]], list[str]]:
+    """Return the rows by arm and entry, and the entries that all arms have."""
+    by_arm = {name: {r["entry"]: r for r in rows if r["arm"] == name} for name in names}
+    return by_arm, sorted(set.intersection(*(set(found) for found in by_arm.values())))
+
+
 def table(rows: list[dict[str, str]], names: list[str]) -> str:
     """Return a Markdown table over the entries that all arms have."""
-    by_arm = {name: {r["entry"]: r for r in rows if r["arm"] == name} for name in names}
-    common = sorted(set.intersection(*(set(found) for found in by_arm.values())))
+    by_arm, common = finished(rows, names)
     lines = [
         f"{len(common)} entries",
         "",
@@ -217,11 +224,12 @@ def table(rows: list[dict[str, str]], names: list[str]) -> str:
 
 
 def causes(rows: list[dict[str, str]], names: list[str]) -> str:
-    """Return a Markdown table of how many entries of each arm end how."""
+    """Return a Markdown table of how the entries that all arms have end in each."""
     lines = ["| arm | " + " | ".join(ENDS) + " |", "|" + (1 + len(ENDS)) * "---|"]
+    by_arm, common = finished(rows, names)
     for name in names:
-        ends = [end_of(row) for row in rows if row["arm"] == name and name != CONFORMERS]
-        if ends:
+        if name != CONFORMERS:
+            ends = [end_of(by_arm[name][entry]) for entry in common]
             lines.append(f"| {name} | " + " | ".join(str(ends.count(end)) for end in ENDS) + " |")
     return "\n".join(lines)
 

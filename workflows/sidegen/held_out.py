@@ -25,7 +25,14 @@ from molgen.checkpoints import checkpoint_folder
 from molgen.datasets.store import Store
 from molgen.diffusion.model import load_sidegen
 from molgen.training.pose_data import PoseData, PoseSampling
-from molgen.training.poses import DRAWS, PoseLossModule, PoseTraining, PoseValidation, measure
+from molgen.training.poses import (
+    DRAWS,
+    PoseLoss,
+    PoseLossModule,
+    PoseTraining,
+    PoseValidation,
+    measure,
+)
 
 _TABLE = re.compile(r"(?<=\n\|---\|---\|---\|\n)(\|.*\n)+")
 
@@ -69,13 +76,13 @@ def revised(card: str, facts: Mapping[str, Any]) -> str:
 
 def as_trained(settings: dict[str, Any]) -> PoseTraining:
     """Return the settings that the measurement depends on."""
-    sampling, validation = settings["sampling"], settings["validation"]
+    asked = ("atoms", "cartesian", "centre", "largest", "smallest", "poses")
+    sampling = {name: settings["sampling"][name] for name in asked}
     return PoseTraining(
         seed=settings["seed"],
-        sampling=PoseSampling(
-            **{k: sampling[k] for k in ("atoms", "cartesian", "centre", "largest", "poses")}
-        ),
-        validation=PoseValidation(**validation),
+        loss=PoseLoss(**settings["loss"]),
+        sampling=PoseSampling(**sampling),
+        validation=PoseValidation(**settings["validation"]),
     )
 
 
