@@ -106,10 +106,10 @@ def _learned_energies(config: GenerateConfig) -> list[str]:
     guidance = config.sidegen.guidance
     if config.sampler != "sidegen" or not guidance.on:
         return []
-    from molgen.diffusion.guidance import learned_weights
+    from molgen.diffusion.guidance import learns
     from molgen.energy.learned import CHECKPOINT
 
-    return [CHECKPOINT] if learned_weights(guidance) else []
+    return [CHECKPOINT] if learns(guidance) else []
 
 
 def _only_energy(config: GenerateConfig) -> tuple[str, str]:

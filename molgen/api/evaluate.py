@@ -260,7 +260,7 @@ def evaluate_entry(task: _Task, check_all: bool = False, threads: int = 1) -> En
         with quiet_rdkit():
             try:
                 truths = _read_references(task.reference.ligand)
-                protein = _receptor(task.reference, truths)
+                protein = _receptor(task.reference, truths) if entry.poses is not None else None
             except MolgenError as error:
                 raise InputError(f"reference not usable: {error}") from None
             facts = _facts(truths[0])

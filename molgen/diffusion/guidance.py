@@ -63,18 +63,18 @@ def build_guide(
         if weight and not (name in CARTESIAN_ONLY and space != "cartesian"):
             term: Any = ENERGIES[energy]
             parts.append((name, weight, term(**options)))
-    if learned := learned_weights(settings):
+    if learns(settings):
         term = ENERGIES["learned"]
-        parts.append(("learned", 1.0, term(**dict.fromkeys(LEARNED, 0.0) | learned)))
+        weights = {name: getattr(settings, name) for name in LEARNED}
+        parts.append(("learned", 1.0, term(**weights)))
     if not parts:
         return None
     return EnergyGuide(WeightedSum(tuple(parts)).bind(in_pocket(topology, center)), settings)
 
 
-def learned_weights(settings: GuidanceSettings) -> dict[str, float]:
-    """Return the weights of the learned energies that are asked for."""
-    weights = {name: getattr(settings, name) for name in LEARNED}
-    return {name: weight for name, weight in weights.items() if weight}
+def learns(settings: GuidanceSettings) -> bool:
+    """Tell whether a learned energy has a weight."""
+    return any(getattr(settings, name) for name in LEARNED)
 
 
 def in_pocket(topology: EnergyTopology, center: np.ndarray) -> EnergyTopology:
