@@ -175,22 +175,19 @@ def save_tensors(folder: Path, config: dict[str, Any], tensors: dict[str, np.nda
     }
     for file, data in content.items():
         (folder / file).write_bytes(data)
-    sums = [_sum(file, data) for file, data in content.items()]
-    (folder / "SHA256SUMS").write_text("".join(sums))
+    _write_sums(folder, {file: hashlib.sha256(data).hexdigest() for file, data in content.items()})
 
 
 def save_domain(folder: Path, domain: Mapping[str, Any]) -> None:
     """Write domain.json into the folder of a saved checkpoint, and its sum beside the others."""
     data = (json.dumps(domain, indent=2, allow_nan=False) + "\n").encode()
     (folder / DOMAIN).write_bytes(data)
-    lines = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
-    others = [line for line in lines if line.split()[-1] != DOMAIN]
-    (folder / "SHA256SUMS").write_text("".join([*others, _sum(DOMAIN, data)]))
+    _write_sums(folder, _sums(folder) | {DOMAIN: hashlib.sha256(data).hexdigest()})
 
 
-def _sum(file: str, data: bytes) -> str:
-    """Return a line of SHA256SUMS."""
-    return f"{hashlib.sha256(data).hexdigest()}  {file}\n"
+def _write_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    lines = [f"{digest}  {file}\n" for file, digest in sums.items()]
+    (folder / "SHA256SUMS").write_text("".join(lines))
 
 
 def save_model(folder: Path, model: Any) -> None:

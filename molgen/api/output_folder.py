@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from molgen.api.provenance import sha256_of
 from molgen.api.tables import write_csv
 from molgen.errors import OutputError
 from molgen.io import atomic_write, write_sdf
@@ -193,7 +193,7 @@ def finished_ligand(folder: Path, name: str, key: str) -> LigandResult | None:
 def _sums(place: Path) -> dict[str, str]:
     """Return the SHA-256 of the files of poses that are there."""
     there = [name for name in POSE_FILES if (place / name).is_file()]
-    return {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in there}
+    return {name: sha256_of(place / name) for name in there}
 
 
 def _write_record(place: Path, record: dict[str, Any]) -> None:

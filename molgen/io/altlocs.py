@@ -35,7 +35,9 @@ def pick_altlocs(atoms: AtomTable) -> tuple[AtomTable, list[str]]:
         name = atoms.resnames[chosen[0]]
         for other in np.unique(atoms.resnames[alternatives]):
             if other != name:
-                left_out.append(f"{other.decode()} beside {name.decode()} {_place(atoms, members)}")
+                left_out.append(
+                    f"{other.decode()} beside {name.decode()} {_place(atoms, int(members[0]))}"
+                )
         keep[members] = False
         have: set[bytes] = set()
         by_use = sorted(
@@ -60,9 +62,9 @@ def pick_altlocs(atoms: AtomTable) -> tuple[AtomTable, list[str]]:
     return atoms.select(keep), notes
 
 
-def _place(atoms: AtomTable, members: np.ndarray) -> str:
-    """Return chain and number of a residue, for people."""
-    return f"{atoms.chains[members[0]].decode()}:{atoms.resnums[members[0]]}"
+def _place(atoms: AtomTable, index: int) -> str:
+    """Return chain and number of the residue of an atom, for people."""
+    return f"{atoms.chains[index].decode()}:{atoms.resnums[index]}"
 
 
 def _positions(atoms: AtomTable) -> np.ndarray:
@@ -107,8 +109,7 @@ def drop_overlapping_groups(
         return atoms, polymer, []
     gone = np.array(sorted(dropped))
     listed = ", ".join(
-        f"{atoms.resnames[i].decode()} {atoms.chains[i].decode()}:{atoms.resnums[i]}"
-        for i in starts[gone]
+        f"{atoms.resnames[i].decode()} {_place(atoms, i)}" for i in starts[gone].tolist()
     )
     note = f"groups that overlap a better occupied alternative dropped: {listed}"
     keep = ~np.isin(residue_of, gone)
