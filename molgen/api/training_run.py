@@ -254,7 +254,8 @@ def start_from(
     Args:
         model: with ``config()`` and a state dict, as all models that a checkpoint holds.
         load: returns the model of a checkpoint.
-        free: names of options that may differ, since the same weights serve.
+        free: names of options that may differ. What such an option adds to the network keeps its
+            new weights.
 
     Returns:
         SHA-256 of the checkpoint's weights ("" without one), and what a model card calls them.
@@ -267,7 +268,9 @@ def start_from(
     other = load(init)
     if _without(other.config(), free) != _without(model.config(), free):
         raise ConfigError(f"init {init}: a network with other options than the one to train")
-    model.load_state_dict(other.state_dict())
+    _, unused = model.load_state_dict(other.state_dict(), strict=False)
+    if unused:
+        raise ConfigError(f"init {init}: the network to train has no {unused[0]}")
     weights = sha256_of(checkpoint_folder(init) / "model.safetensors")
     return weights, f"weights {weights[:12]} of {Path(init).name}"
 

@@ -92,10 +92,10 @@ def load_sidegen(name: str) -> SidegenModel:
 
 def _rebuilt(config: Mapping[str, Any]) -> SidegenModel:
     options = config["options"]
-    before = {"fade": 0.0}  # checkpoints that do not name it heard neighbours so
+    faded = {"fade": 0.0}  # checkpoints that do not name it heard neighbours so
     return SidegenModel(
-        build(SidegenConfig, {**before, **options["network"]}, "network"),
-        {**before, **options["encoder"]},
+        build(SidegenConfig, {**faded, "chirality": False, **options["network"]}, "network"),
+        {**faded, **options["encoder"]},
         build(ScheduleConfig, options["schedule"], "schedule"),
         build(PocketConfig, options["pocket"], "pocket"),
     )

@@ -14,8 +14,8 @@ import torch
 
 from molgen.diffusion.guidance import build_guide
 from molgen.diffusion.inference import Found, PoseEnergy, run_search
+from molgen.diffusion.ltmp import EncodedTarget
 from molgen.diffusion.model import load_sidegen
-from molgen.diffusion.network import EncodedTarget
 from molgen.diffusion.sampling import Denoiser, SamplingConfig
 from molgen.errors import DeviceError
 from molgen.geometry.frames import principal_axes
@@ -100,7 +100,7 @@ class SidegenSampler:
         shapes = np.array([c.GetPositions()[:atoms] for c in embedded.GetConformers()])
         topology, target = self._arrays(ligand, shapes[0])
         start = torch.from_numpy(shapes[np.arange(settings.samples) % len(shapes)]).float()
-        graph = stack_ligands([topology]).to(self.device)
+        graph = stack_ligands([topology], [shapes[0]]).to(self.device)
         encoded = self._encode(target, self.model.pocket.reach(atoms))
         guide, verify = self._energies(ligand)
         # a noise stands for one pose only where steps add none

@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from molgen.config import limited
+from molgen.diffusion.ltmp import EncodedTarget
 from molgen.diffusion.model import SidegenModel
-from molgen.diffusion.network import EncodedTarget
 from molgen.diffusion.schedule import sampling_levels
 from molgen.diffusion.spaces import SPACES
 from molgen.errors import DeviceError

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from molgen.energy.terms import BoundEnergy
 from molgen.geometry.torsions import dihedral_cosine_sine
+from molgen.geometry.volumes import unit_volume
 from molgen.graphs.energy_topology import EnergyTopology
 
 
@@ -66,12 +66,3 @@ class BoundChirality(BoundEnergy):
             "double_bonds": term.bond
             * (term.cosine - self.side * cosine).clamp_min(0.0).square().sum(-1),
         }
-
-
-def unit_volume(
-    coords: Float[Tensor, "poses atoms 3"], centres: Int[Tensor, "centres 4"]
-) -> Float[Tensor, "poses centres"]:
-    """Return the triple product of the unit vectors from a centre to three neighbours."""
-    middle, *ends = (coords[:, centres[:, column]] for column in range(4))
-    a, b, c = (torch.nn.functional.normalize(end - middle, dim=-1, eps=1e-6) for end in ends)
-    return (a * torch.linalg.cross(b, c)).sum(-1)

@@ -8,7 +8,7 @@ ones, σ of the step for poses on the way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float
@@ -22,7 +22,7 @@ from molgen.graphs.pose_graph import LigandGraph, ligand_of, stack_ligands
 from molgen.units import COULOMB
 
 CHECKPOINT = "energies-1"
-_GRAPH = ("features", "pair_kind", "rigid", "mask", "quads", "moving")
+_GRAPH = tuple(field.name for field in fields(LigandGraph))
 
 
 @dataclass(frozen=True)

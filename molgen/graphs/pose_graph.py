@@ -18,6 +18,8 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from molgen.geometry.frames import backbone_frames
+from molgen.geometry.volumes import unit_bonds, volume_slopes
+from molgen.graphs.ligand_arrays import HYBRIDIZATIONS
 from molgen.graphs.ligand_torsions import Torsions, find_torsions
 
 BONDED = 1.95
@@ -38,6 +40,9 @@ TARGET_FEATURES = {"element": 119, "atom_name": 64, "residue_type": 96, "level":
 """Categories of a target node; level 0 is an atom, 1 a residue."""
 LEVEL = list(TARGET_FEATURES).index("level")
 """Column of the level among the features of a target node."""
+
+PLANAR = 0.2
+"""Triple product of unit bond vectors below which an atom counts as neither left nor right."""
 
 BACKBONE_NAMES = (1, 2, 3)
 """Codes of the atom names N, CA and C in a store."""
@@ -132,12 +137,15 @@ class LigandTopology:
         pair_kind: (atoms, atoms) uint8, position in `PAIR_KINDS`.
         rigid: (atoms, atoms) bool, pairs whose distance no torsion changes.
         torsions: the rotatable bonds.
+        centres: (centres, 4) int64, a tetrahedral atom that cannot invert and three of its
+            neighbours; whether it is a stereocentre does not matter.
     """
 
     features: np.ndarray
     pair_kind: np.ndarray
     rigid: np.ndarray
     torsions: Torsions
+    centres: np.ndarray
 
     def __len__(self) -> int:
         return len(self.features)
@@ -211,7 +219,21 @@ def ligand_of(complex_: LigandColumns) -> LigandTopology:
         double=complex_.bond_types == 2,
         elements=complex_.ligand_elements,
     )
-    return LigandTopology(features.astype(np.int16), kind, torsions.rigid_pairs(), torsions)
+    centres = _tetrahedral(complex_, adjacent)
+    return LigandTopology(
+        features.astype(np.int16), kind, torsions.rigid_pairs(), torsions, centres
+    )
+
+
+def _tetrahedral(complex_: LigandColumns, adjacent: np.ndarray) -> np.ndarray:
+    """Return (centres, 4): sp3 atoms with three heavy neighbours or more, and three of these."""
+    neighbours = [np.flatnonzero(row)[:3] for row in adjacent]
+    degree = adjacent.sum(1)
+    tetrahedral = complex_.ligand_hybridizations == HYBRIDIZATIONS.index("SP3")
+    inverts = (complex_.ligand_elements == 7) & (degree < 4)
+    found = np.flatnonzero(tetrahedral & (degree >= 3) & ~inverts)
+    rows = [[k, *neighbours[k]] for k in found.tolist()]
+    return np.array(rows, dtype=np.int64).reshape(-1, 4)
 
 
 def _open_sides(coords: np.ndarray) -> np.ndarray:
@@ -282,6 +304,9 @@ class LigandGraph(_Tensors):
         mask: what is no padding.
         quads: atoms of each torsion; the last two are on the moving side's end of the bond.
         moving: atoms that each torsion moves; none for padding.
+        centres: tetrahedral atoms and three neighbours of each.
+        handedness: sign of the triple product of the bonds to these neighbours in the poses to
+            make; 0 where it is not known, and for padding.
     """
 
     features: Int[Tensor, "complexes atoms categories"]
@@ -290,6 +315,8 @@ class LigandGraph(_Tensors):
     mask: Bool[Tensor, "complexes atoms"]
     quads: Int[Tensor, "complexes torsions 4"]
     moving: Bool[Tensor, "complexes torsions atoms"]
+    centres: Int[Tensor, "complexes centres 4"]
+    handedness: Float[Tensor, "complexes centres"]
 
 
 FAR = 1e4
@@ -308,11 +335,23 @@ def stack_targets(targets: Sequence[Target]) -> TargetGraph:
     )
 
 
-def stack_ligands(ligands: Sequence[LigandTopology]) -> LigandGraph:
-    """Return ligands as one graph."""
+def stack_ligands(
+    ligands: Sequence[LigandTopology], coords: Sequence[np.ndarray] | None = None
+) -> LigandGraph:
+    """Return ligands as one graph.
+
+    Args:
+        coords: (atoms, 3) Å of each, any conformer: the handedness of its centres is kept.
+    """
     size = max(len(ligand) for ligand in ligands)
     torsions = max(len(ligand.torsions) for ligand in ligands)
+    most = max(len(ligand.centres) for ligand in ligands)
     width = len(LIGAND_FEATURES)
+    centres = torch.from_numpy(_padded([m.centres for m in ligands], (most, 4)))
+    handedness = torch.zeros(centres.shape[:2])
+    if coords is not None:
+        volume, _ = volume_slopes(unit_bonds(stack_coords(coords)[:, None], centres))
+        handedness = volume[:, 0].sign() * (volume[:, 0].abs() > PLANAR)
     return LigandGraph(
         features=torch.from_numpy(_padded([m.features for m in ligands], (size, width))).long(),
         pair_kind=torch.from_numpy(_padded([m.pair_kind for m in ligands], (size, size))).long(),
@@ -320,6 +359,8 @@ def stack_ligands(ligands: Sequence[LigandTopology]) -> LigandGraph:
         mask=_mask([len(ligand) for ligand in ligands], size),
         quads=torch.from_numpy(_padded([m.torsions.quads for m in ligands], (torsions, 4))).long(),
         moving=torch.from_numpy(_padded([m.torsions.moving for m in ligands], (torsions, size))),
+        centres=centres,
+        handedness=handedness,
     )
 
 

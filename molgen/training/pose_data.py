@@ -134,7 +134,7 @@ class PoseData:
             coords.append((ligand - center).astype(np.float32))
         return PoseBatch(
             stack_targets(targets),
-            stack_ligands([self.ligands[k] for k in positions]),
+            stack_ligands([self.ligands[k] for k in positions], coords),
             stack_coords(coords),
             space,
             seed,

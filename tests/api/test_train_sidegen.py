@@ -135,6 +135,27 @@ def test_init_goes_on_from_weights_and_refuses_another_network(store, checkpoint
         )  # fmt: skip
 
 
+def test_init_gives_a_network_the_sense_for_chirality_but_takes_nothing_away(store, tmp_path):
+    settings, blind = store / "run.yaml", store / "blind.yaml"
+    blind.write_text(SETTINGS.replace("residues: 2}", "residues: 2, chirality: false}", 1))
+
+    def trained(name, path, init):
+        return use_case.train_sidegen(
+            [store / "store"], tmp_path / name, run=use_case.read_run(path, {}), init=init,
+            split=store / "split", device="cpu",
+        )  # fmt: skip
+
+    trained("blind", blind, None)
+    trained("seeing", settings, str(tmp_path / "blind"))
+    first, second = (load_sidegen(str(tmp_path / n)).network for n in ("blind", "seeing"))
+    assert not first.config.chirality and second.config.chirality
+    assert set(second.state_dict()) - set(first.state_dict()) == {
+        name for name in second.state_dict() if ".handed." in name
+    }
+    with pytest.raises(ConfigError, match="the network to train has no network.blocks.0.handed"):
+        trained("other", blind, str(tmp_path / "seeing"))
+
+
 def test_a_split_that_leaves_nothing_is_refused(store, tmp_path):
     (tmp_path / "val.txt").write_text("7N03_ZRP\n6XG5_TOP\n")
     with pytest.raises(InputError, match="0 complexes to train on"):

@@ -26,7 +26,7 @@ def batch(complexes):
     targets = [target_of(c).within(m, 11.0) for c, m in zip(complexes, centres, strict=True)]
     coords = stack_coords([c.ligand_coords - m for c, m in zip(complexes, centres, strict=True)])
     target = doubled(stack_targets(targets))
-    ligand = stack_ligands([ligand_of(c) for c in complexes])
+    ligand = stack_ligands([ligand_of(c) for c in complexes], [c.ligand_coords for c in complexes])
     return target, ligand, coords.double()[:, None].expand(-1, 3, -1, -1)
 
 

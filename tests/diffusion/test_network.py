@@ -13,6 +13,8 @@ from molgen.diffusion.sampling import SamplingConfig, sample
 from molgen.encoders.registry import TARGET_ENCODERS
 from molgen.errors import StoreError
 from molgen.geometry.rotations import matrix_from_quaternion, random_quaternions
+from molgen.geometry.volumes import unit_bonds, volume_slopes
+from molgen.graphs.pose_graph import LigandGraph
 
 from .conftest import turned
 
@@ -27,9 +29,25 @@ def model(config=SMALL):
     return made.double()
 
 
+def handed(ligand):
+    """Return ligands that ask for a configuration where an atom has three neighbours."""
+    bonded = (ligand.pair_kind >= 1) & (ligand.pair_kind <= 5)
+    own = [
+        [[k, *row.nonzero().flatten().tolist()] for k, row in enumerate(one) if row.sum() == 3]
+        for one in bonded
+    ]
+    centres = torch.zeros(len(own), max(map(len, own)), 4, dtype=torch.int64)
+    handedness = torch.zeros(centres.shape[:2])
+    for k, rows in enumerate(own):
+        centres[k, : len(rows)] = torch.tensor(rows)
+        handedness[k, : len(rows)] = 1.0 - 2.0 * (torch.arange(len(rows)) % 2)
+    return replace(ligand, centres=centres, handedness=handedness)
+
+
 @pytest.fixture(scope="module")
 def seen(batch):
     target, ligand, coords = batch
+    ligand = handed(ligand)
     noise = torch.randn(coords.shape, generator=torch.Generator().manual_seed(2)).double()
     noisy = (coords + 2.0 * noise) * ligand.mask[:, None, :, None]
     return target, ligand, noisy, torch.full(coords.shape[:2], 2.0, dtype=torch.float64)
@@ -49,6 +67,70 @@ def test_rotating_everything_rotates_the_estimate(space, encoder, seen):
 
 
 @torch.no_grad()
+def test_only_the_sense_for_chirality_tells_mirror_images_apart(seen):
+    """All else that enters is the same in a mirror, so the estimate is the mirror image."""
+    target, ligand, noisy, sigma = seen
+    mirror = torch.diag(torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64))
+
+    def apart(config, mirrored):
+        network = model(config).network
+        plain = network(noisy, sigma, ligand, network.encode(target), "cartesian")[-1]
+        other = network(
+            noisy @ mirror, sigma, mirrored, network.encode(turned(target, mirror)), "cartesian"
+        )[-1]
+        return (plain @ mirror - other).abs().max().item()
+
+    changed = replace(ligand, handedness=-ligand.handedness)
+    assert apart(SMALL, ligand) > 0.01
+    assert apart(SMALL, changed) < 1e-9
+    assert apart(replace(SMALL, chirality=False), ligand) < 1e-9
+
+
+def test_a_network_learns_the_configuration_that_it_is_asked_for():
+    """Four different neighbours in noise that hides where they were."""
+    corners = torch.tensor([[0.0, 0, 0], [1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+    cage = 1.5 / 3**0.5 * corners.double()
+    ligand = five_atoms(torch.tensor([1.0, -1.0]))
+    clean = torch.stack([cage, cage * torch.tensor([1.0, 1.0, -1.0])])[:, None]
+    clean = clean.expand(-1, 16, -1, -1)
+    sigma = torch.full((2, 16), 2.0, dtype=torch.float64)
+
+    def volumes(chirality):
+        torch.manual_seed(0)
+        config = SidegenConfig(width=16, blocks=3, target=False, chirality=chirality)
+        network = SidegenModel(config).double().network
+        optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+        generator = torch.Generator().manual_seed(1)
+        for _ in range(150):
+            noise = torch.randn(clean.shape, generator=generator, dtype=torch.float64)
+            found = network(clean + 2.0 * noise, sigma, ligand, None, "cartesian")[-1]
+            volume, _ = volume_slopes(unit_bonds(found, ligand.centres))
+            loss = (volume - 0.77 * ligand.handedness[:, None]).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return (volume * ligand.handedness[:, None]).mean().item()
+
+    assert volumes(True) > 0.4
+    assert volumes(False) < 0.3
+
+
+def five_atoms(handedness):
+    """Return two molecules of a centre with four different neighbours."""
+    bonds = torch.full((5, 5), 6)
+    bonds[0] = bonds[:, 0] = 2
+    bonds.fill_diagonal_(0)
+    features = torch.zeros(5, 7, dtype=torch.int64)
+    features[:, 0] = torch.tensor([6, 9, 17, 35, 53])
+    both = {"features": features, "pair_kind": bonds, "rigid": torch.ones(5, 5, dtype=torch.bool),
+            "mask": torch.ones(5, dtype=torch.bool), "quads": torch.zeros(0, 4, dtype=torch.int64),
+            "moving": torch.zeros(0, 5, dtype=torch.bool)}  # fmt: skip
+    graph = {name: torch.stack([value, value]) for name, value in both.items()}
+    centres = torch.tensor([[[0, 1, 2, 3]]]).expand(2, -1, -1)
+    return LigandGraph(**graph, centres=centres, handedness=handedness[:, None].double())
+
+
+@torch.no_grad()
 def test_a_complex_alone_gives_what_it_gives_in_a_batch(seen):
     target, ligand, noisy, sigma = seen
     network = model().network
@@ -56,6 +138,7 @@ def test_a_complex_alone_gives_what_it_gives_in_a_batch(seen):
     small = int(ligand.mask.sum(1).argmin())
     atoms, nodes = ligand.mask[small], target.mask[small]
     torsions = ligand.moving[small].any(-1)
+    centres = ligand.handedness[small] != 0
     alone_ligand = type(ligand)(
         features=ligand.features[small : small + 1, atoms],
         pair_kind=ligand.pair_kind[small : small + 1, atoms][:, :, atoms],
@@ -63,6 +146,8 @@ def test_a_complex_alone_gives_what_it_gives_in_a_batch(seen):
         mask=ligand.mask[small : small + 1, atoms],
         quads=ligand.quads[small : small + 1, torsions],
         moving=ligand.moving[small : small + 1, torsions][:, :, atoms],
+        centres=ligand.centres[small : small + 1, centres],
+        handedness=ligand.handedness[small : small + 1, centres],
     )
     alone_target = type(target)(
         *(getattr(target, name)[small : small + 1, nodes]

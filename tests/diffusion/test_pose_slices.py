@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from molgen.diffusion import network as module
+from molgen.diffusion.ltmp import NodeGroup
 from molgen.diffusion.model import load_sidegen
-from molgen.diffusion.network import NodeGroup
 from molgen.graphs.pose_graph import FAR
 
 

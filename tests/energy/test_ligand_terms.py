@@ -12,7 +12,7 @@ from rdkit.Chem import AllChem
 sys.path.insert(0, str(Path(__file__).parent))
 import made
 
-from molgen.energy.chirality import Chirality, unit_volume
+from molgen.energy.chirality import Chirality
 from molgen.energy.geometry import Geometry, out_of_plane
 from molgen.energy.sterics import InternalClash, ReceptorClash
 from molgen.energy.torsion import TorsionStrain
@@ -79,12 +79,6 @@ def test_mirror_images_pay_for_every_centre(smiles):
     assert energy(coords).item() == 0.0
     # an ideal mirrored centre pays 50 (0.4 + 0.77)^2 = 68 kcal/mol
     assert energy(-coords).item() > 45.0 * centres
-
-
-def test_ideal_tetrahedron_has_volume_0_77():
-    corners = torch.tensor([[[0.0, 0, 0], [1, 1, 1], [1, -1, -1], [-1, 1, -1]]], dtype=F64)
-    volume = unit_volume(corners, torch.tensor([[0, 1, 2, 3]]))
-    assert abs(volume.item()) == pytest.approx(4 / 3**1.5)
 
 
 @pytest.mark.parametrize(

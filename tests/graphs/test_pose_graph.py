@@ -85,6 +85,38 @@ def test_pairs_of_butane():
     assert found.rigid[0, 2] and found.rigid[1, 3]
 
 
+@pytest.mark.parametrize(
+    "smiles, centres",
+    [
+        ("CC(C)C", 1),
+        ("C[C@H](O)F", 1),
+        ("CN(C)C", 0),  # inverts
+        ("C[N+](C)(C)C", 1),
+        ("CC(=O)C", 0),
+        ("C[S@](=O)CC", 1),
+        ("CC(C)(C)C(C)O", 2),
+    ],
+)
+def test_atoms_that_have_a_left_and_a_right(smiles, centres):
+    found = topology(smiles).centres
+    assert len(found) == centres
+    assert all(len(set(row)) == 4 for row in found.tolist())
+
+
+def test_mirror_images_have_the_other_handedness():
+    left, right = (embedded(smiles) for smiles in ("C[C@H](O)F", "C[C@@H](O)F"))
+    graphs = [
+        ligand_of(describe_complex(made_protein(), mol, np.zeros(3))) for mol in (left, right)
+    ]
+    coords = [mol.GetConformer().GetPositions() for mol in (left, right)]
+    found = stack_ligands([*graphs, topology("CCC")], [*coords, coords[0][:3]]).handedness
+    assert found[0, 0] == -found[1, 0] != 0 and found[2, 0] == 0
+    mirrored = stack_ligands(graphs, [one * [1, 1, -1] for one in coords]).handedness
+    assert torch.equal(mirrored, -found[:2])
+    flat = stack_ligands(graphs, [one * [1, 1, 0] for one in coords]).handedness
+    assert not flat.any() and not stack_ligands(graphs).handedness.any()
+
+
 def test_open_side_points_away_from_the_bonded_neighbours():
     target = target_of(describe_complex(made_protein(), embedded("C"), np.zeros(3)))
     # the carbonyl oxygen continues the C=O bond
