@@ -142,6 +142,7 @@ def train_sidegen(
     torch.manual_seed(training.seed)
     model = SidegenModel(training.network, run.encoder, training.schedule, training.pocket)
     weights, origin = start_from(model, load_sidegen, init, {"fade", "chirality"})
+    _hold_all_but(model, training.only)
     prints = hashlib.sha256(
         json.dumps([store.manifest["shards"] for store in opened], sort_keys=True).encode()
     )
@@ -183,6 +184,19 @@ def train_sidegen(
         domain=domain,
         card=_card,
     )
+
+
+def _hold_all_but(model: SidegenModel, part: str) -> None:
+    """Train only weights with ``part`` in their name.
+
+    Raises:
+        ConfigError: no weight has.
+    """
+    named = dict(model.named_parameters())
+    if not any(part in name for name in named):
+        raise ConfigError(f"only: no weight has {part!r} in its name, as {next(iter(named))} does")
+    for name, weight in named.items():
+        weight.requires_grad_(part in name)
 
 
 def held_out(data: PoseData, ids: Sequence[str], training: PoseTraining) -> list[int]:

@@ -75,11 +75,14 @@ class PoseTraining:
 
     Attributes:
         seed: of weights, sampling and noise.
+        only: part of the names of the weights that are trained, the others stay as they are; for
+            what joins a trained network. Empty: all.
         network, schedule, pocket: the model.
         loss, sampling, validation, loop: the training.
     """
 
     seed: int = limited(0, min=0)
+    only: str = ""
     network: SidegenConfig = SidegenConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     pocket: PocketConfig = PocketConfig()

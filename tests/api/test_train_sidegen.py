@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from rdkit import Chem
 from scipy.spatial.transform import Rotation
@@ -133,6 +134,26 @@ def test_init_goes_on_from_weights_and_refuses_another_network(store, checkpoint
             [store / "store"], tmp_path / "other", init=str(checkpoint), split=store / "split",
             device="cpu",
         )  # fmt: skip
+
+
+def test_a_part_can_join_a_trained_network_that_stays_as_it_is(store, checkpoint, tmp_path):
+    settings = store / "only.yaml"
+
+    def trained(part, name="joined"):
+        settings.write_text(f"only: {part}\n{SETTINGS}")
+        use_case.train_sidegen(
+            [store / "store"], tmp_path / name, run=use_case.read_run(settings, {}),
+            init=str(checkpoint), split=store / "split", device="cpu",
+        )  # fmt: skip
+
+    trained("update")
+    first, second = (
+        load_sidegen(str(path)).state_dict() for path in (checkpoint, tmp_path / "joined")
+    )
+    changed = {name for name in first if not torch.equal(first[name], second[name])}
+    assert changed and all(".update." in name for name in changed)
+    with pytest.raises(ConfigError, match="no weight has 'updte' in its name"):
+        trained("updte", "other")
 
 
 def test_init_gives_a_network_the_sense_for_chirality_but_takes_nothing_away(store, tmp_path):
