@@ -18,16 +18,13 @@ from molgen.api.docking import Docking, Record
 from molgen.api.generate_inputs import Target, is_file, read_ligands, read_target
 from molgen.api.generate_report import write_generate_report
 from molgen.api.output_folder import (
-    OUTPUTS,
     RUN,
     LigandResult,
     begin_ligand,
     check_folder,
     finish_ligand,
-    finished_ligand,
     open_folder,
-    write_status,
-    write_summary,
+    run_ligands,
     write_text,
 )
 from molgen.api.pose_output import RankedPose
@@ -35,7 +32,7 @@ from molgen.api.provenance import input_record, run_record
 from molgen.config import check, fingerprint, limited, to_dict
 from molgen.energy.relax_settings import RelaxConfig
 from molgen.errors import InputError, MolgenError, MolgenWarning
-from molgen.io import LigandRow, unique_name
+from molgen.io import LigandRow
 from molgen.io.ligand_file import MAX_TESTED_ATOMS
 from molgen.io.rdkit_log import quiet_rdkit
 from molgen.io.sdf import sdf_record
@@ -146,8 +143,6 @@ def generate(
         MolgenError: unusable settings, structure, pocket, single ligand, device or folder. In a
             table of ligands a bad row becomes a failed row instead.
     """
-    from tqdm import tqdm
-
     start = time.perf_counter()
     folder = Path(out)
     config = check(config or GenerateConfig())
@@ -163,15 +158,16 @@ def generate(
     key = _run_key(inputs["target"]["sha256"], target, config)
     loaded = time.perf_counter()
 
-    taken = set(OUTPUTS)  # a ligand of that name must not stand where a table goes
-    results, resumed = [], 0
-    for row in tqdm(rows, unit="ligand", disable=not progress, dynamic_ncols=True):
-        place = unique_name(row.name, taken) if several else ""
-        done = finished_ligand(folder, place, _ligand_key(row, key)) if resume else None
-        resumed += done is not None
-        results.append(done or _one_ligand(row, docking, folder, place, key))
-    write_summary(folder, results)
-    write_status(folder, results)
+    results, resumed = run_ligands(
+        folder,
+        rows,
+        name=lambda row: row.name,
+        key=lambda row: _ligand_key(row, key),
+        make=lambda row, place: _one_ligand(row, docking, folder, place, key),
+        several=several,
+        resume=resume,
+        progress=progress,
+    )
     result = GenerateResult(
         folder, target.box, target.pockets, target.receptor.notes, tuple(results), resumed,
         time.perf_counter() - start,

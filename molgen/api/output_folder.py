@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from molgen.api.provenance import sha256_of
 from molgen.api.tables import write_csv
 from molgen.errors import OutputError
-from molgen.io import atomic_write, write_sdf
+from molgen.io import atomic_write, unique_name, write_sdf
 
 POSES = "poses.sdf"
 RAW_POSES = "raw_poses.sdf"
@@ -121,6 +121,44 @@ def clear(place: Path) -> None:
                 path.unlink()
 
 
+Item = TypeVar("Item")
+
+
+def run_ligands(
+    folder: Path,
+    items: Sequence[Item],
+    *,
+    name: Callable[[Item], str],
+    key: Callable[[Item], str],
+    make: Callable[[Item, str], LigandResult],
+    several: bool,
+    resume: bool,
+    progress: bool,
+) -> tuple[list[LigandResult], int]:
+    """Return the outcome of every ligand and how many an earlier run had finished; write tables.
+
+    Args:
+        folder: of the results, open.
+        key: what the outcome depends on.
+        make: does a ligand, in the folder of that name within ``folder``, and writes its outcome.
+        several: each ligand has a folder of its own; else the one is in ``folder`` itself.
+        resume: keep what is finished.
+        progress: show a bar on stderr.
+    """
+    from tqdm import tqdm
+
+    taken = set(OUTPUTS)  # a ligand of that name must not stand where a table goes
+    results, resumed = [], 0
+    for item in tqdm(items, unit="ligand", disable=not progress, dynamic_ncols=True):
+        place = unique_name(name(item), taken) if several else ""
+        done = finished_ligand(folder, place, key(item)) if resume else None
+        resumed += done is not None
+        results.append(done or make(item, place))
+    _write_summary(folder, results)
+    _write_status(folder, results)
+    return results, resumed
+
+
 def begin_ligand(folder: Path, name: str) -> None:
     """Mark a ligand as started and remove what an earlier attempt at it left.
 
@@ -206,14 +244,14 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", errors="replace")
 
 
-def write_summary(folder: Path, results: Sequence[LigandResult]) -> None:
+def _write_summary(folder: Path, results: Sequence[LigandResult]) -> None:
     """Write summary.csv: one row per pose of all ligands."""
     rows = [{"name": r.name, "folder": r.folder, **pose} for r in results for pose in r.poses]
     columns = list(dict.fromkeys(key for row in rows for key in row)) or ["name", "folder", "rank"]
     write_csv(folder / SUMMARY, rows, columns)
 
 
-def write_status(folder: Path, results: Sequence[LigandResult]) -> None:
+def _write_status(folder: Path, results: Sequence[LigandResult]) -> None:
     """Write status.csv: one row per ligand."""
     rows = [
         {

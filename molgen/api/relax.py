@@ -15,7 +15,6 @@ import numpy as np
 import molgen
 from molgen.api.generate_inputs import is_file
 from molgen.api.output_folder import (
-    OUTPUTS,
     RAW,
     RELAXED,
     RUN,
@@ -23,10 +22,8 @@ from molgen.api.output_folder import (
     begin_ligand,
     check_folder,
     finish_ligand,
-    finished_ligand,
     open_folder,
-    write_status,
-    write_summary,
+    run_ligands,
     write_text,
 )
 from molgen.api.provenance import input_record, run_record
@@ -35,7 +32,6 @@ from molgen.api.relax_poses import FAR, PoseRelaxer, RelaxOutcome, vina_score
 from molgen.config import check, fingerprint, limited, to_dict
 from molgen.energy.relax_settings import RelaxConfig
 from molgen.errors import InputError, MolgenError
-from molgen.io import unique_name
 from molgen.io.sdf import sdf_record
 from molgen.scoring.validity import posebusters_version
 
@@ -115,8 +111,6 @@ def relax(
         MolgenError: unusable settings, structure, file of poses, device or folder; or no pose
             lies in the structure. A bad pose among others is a row of the tables instead.
     """
-    from tqdm import tqdm
-
     start = time.perf_counter()
     folder = Path(out)
     config = check(config or RelaxRunConfig())
@@ -132,15 +126,16 @@ def relax(
     key = _run_key(inputs["target"]["sha256"], target, config)
     loaded = time.perf_counter()
 
-    taken = set(OUTPUTS)  # a ligand of that name must not stand where a table goes
-    results, resumed = [], 0
-    for group in tqdm(groups, unit="ligand", disable=not progress, dynamic_ncols=True):
-        place = unique_name(group.name, taken) if len(groups) > 1 else ""
-        done = finished_ligand(folder, place, _group_key(group, key)) if resume else None
-        resumed += done is not None
-        results.append(done or _one_ligand(group, relaxer, target, folder, place, key))
-    write_summary(folder, results)
-    write_status(folder, results)
+    results, resumed = run_ligands(
+        folder,
+        groups,
+        name=lambda group: group.name,
+        key=lambda group: _group_key(group, key),
+        make=lambda group, place: _one_ligand(group, relaxer, target, folder, place, key),
+        several=len(groups) > 1,
+        resume=resume,
+        progress=progress,
+    )
     result = RelaxResult(
         folder, relaxer.platform, target.receptor.notes, tuple(results), resumed,
         time.perf_counter() - start,
