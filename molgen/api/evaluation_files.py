@@ -13,7 +13,8 @@ from typing import Any
 import rdkit
 
 import molgen
-from molgen.api.evaluate import Comparison, EntryResult, Evaluation, compare
+from molgen.api.evaluate import Comparison, Evaluation, compare
+from molgen.api.evaluate_entry import EntryResult
 from molgen.api.tables import json_ready, write_csv
 from molgen.errors import OutputError
 from molgen.io import atomic_write, unique_name

@@ -283,7 +283,7 @@ def test_an_unforeseen_error_fails_its_entry(run, references, monkeypatch):
     def broken(name, truths, mols):
         raise KeyError(name)
 
-    monkeypatch.setattr("molgen.api.evaluate._measure", broken)
+    monkeypatch.setattr("molgen.api.evaluate_entry._measure", broken)
     result = evaluate(run / "1aaa", references / "1aaa" / "1aaa_ligand.sdf", jobs=1)
     assert result.entries[0].reason.startswith("evaluation failed: KeyError: ")
 
