@@ -26,6 +26,8 @@ _PDB_MARK = re.compile(rb"^(ATOM  |HETATM)", re.MULTILINE)
 # Columns are bytes: a byte outside ASCII (mostly in a name or a title) becomes one "?".
 _TO_ASCII = bytes(code if code < 128 else ord("?") for code in range(256))
 
+_BYTE_ORDER = b"\xef\xbb\xbf"
+
 BondTable = dict[str, tuple[tuple[str, str, int], ...]]
 ChargeTable = dict[str, tuple[tuple[str, int], ...]]
 
@@ -100,7 +102,7 @@ def parse_structure(path: str | Path) -> ParsedFile:
             numbers (with the line).
     """
     path = Path(path)
-    content = read_bytes(path, StructureError).translate(_TO_ASCII)
+    content = read_bytes(path, StructureError).removeprefix(_BYTE_ORDER).translate(_TO_ASCII)
     name = file_stem(path)
     if _is_cif(content, file_suffix(path), path):
         return _parse_cif(content, name, path)
@@ -125,7 +127,8 @@ def _is_cif(content: bytes, suffix: str, path: Path) -> bool:
 def _parse_pdb(content: bytes, name: str, path: Path) -> ParsedFile:
     _check_pdb_coordinates(content, path)
     try:
-        structure = gemmi.read_pdb_string(content.decode("ascii"))
+        # else two subunits under one name are merged, residue by residue
+        structure = gemmi.read_pdb_string(content.decode("ascii"), split_chain_on_ter=True)
     except (RuntimeError, ValueError) as problem:
         raise StructureError(f"{path}: cannot be read as PDB ({_first_line(problem)})") from None
     atoms = _flatten(structure, path, says_polymer=False)
@@ -205,8 +208,10 @@ def _sequence_counts(structure: gemmi.Structure) -> tuple[int, int]:
                 by_chain.setdefault(chain.name, set()).add(str(residue.seqid))
     named = unseen = 0
     for entity, length, subchains in polymers:
-        seen = [len(by_place.get(subchain, ())) for subchain in subchains]
-        seen = seen or [len(by_chain.get(entity.name, ()))]
+        if by_place:
+            seen = [len(by_place.get(subchain, ())) for subchain in subchains]
+        else:
+            seen = [len(by_chain.get(entity.name, ()))]
         named += length * len(seen)
         unseen += sum(max(0, length - count) for count in seen)
     return named, unseen

@@ -19,6 +19,7 @@ from molgen.io.polymer import (
     polymer_residues,
     shorten,
 )
+from molgen.io.repeated_chains import separate_chains
 from molgen.structure.assembly import HeteroGroup, Structure
 from molgen.structure.protein import Protein
 from molgen.structure.vocabulary import (
@@ -63,6 +64,8 @@ def build_protein(name: str, atoms: AtomTable, path: str | Path, notes: list[str
     Raises:
         StructureError: no protein among them.
     """
+    atoms, separated = separate_chains(atoms)
+    notes += separated
     atoms = _drop_waters_and_hydrogens(atoms, notes)
     atoms, said = pick_altlocs(atoms)
     notes += said
@@ -205,7 +208,15 @@ def _normalise(
 
 def _drop_duplicates(protein: Protein, notes: list[str]) -> Protein:
     """Keep the first of polymer atoms that share residue and name."""
-    key = np.rec.fromarrays([protein.residue_index(), protein.atom_names])
+    key = np.rec.fromarrays(
+        [
+            protein.chains,
+            protein.residue_numbers,
+            protein.insertion_codes,
+            protein.residue_names,
+            protein.atom_names,
+        ]
+    )
     first = np.zeros(len(protein), dtype=bool)
     first[np.unique(key, return_index=True)[1]] = True
     repeated = ~first & ~protein.hetero

@@ -317,3 +317,49 @@ def test_residues_of_the_sequence_without_atoms_are_counted(write, peptide, exam
     assert "6 of 165 residues" in notes_of(read_structure(write("".join(lines), "whole.cif")))
     text = notes_of(read_structure(write("".join(lines[:end]), "cut.cif")))
     assert "94 of 165 residues in the file's sequence have no atoms: is it cut short?" in text
+
+
+def test_sequence_counts_stand_beside_ter_records(write, peptide):
+    text = "SEQRES   1 A    5  MET LYS LYS LEU SER\n" + peptide + "TER      35      LEU A   4\n"
+    assert "1 of 5 residues in the file's sequence have no atoms" in notes_of(
+        read_structure(write(text))
+    )
+
+
+@pytest.mark.parametrize("name", ["A", " "])
+@pytest.mark.parametrize("ter", ["TER\n", ""])
+def test_subunits_under_one_name_are_told_apart(write, peptide, name, ter):
+    """As simulation programs write them: each numbered from 1, the chain blank or the same."""
+    first = peptide.replace(" A ", f" {name} ")
+    second = "".join(
+        f"{line[:21]}{name}{line[22:30]}{float(line[30:38]) + 40:8.3f}{line[38:]}\n"
+        for line in peptide.splitlines()
+    )
+    if not ter:  # gemmi tells residues of one number apart by their segment
+        second = second.replace("           ", "      B    ")
+    structure = read_structure(write(first + ter + second))
+    assert len(structure.atoms) == 2 * 34
+    chains = structure.atoms.chains.tolist()
+    assert chains[:34] == [name.strip()] * 34 and set(chains[34:]) == {"A" if name == " " else "B"}
+    assert "starts again at MET 1: read as chain" in notes_of(structure)
+
+
+def test_a_subunit_keeps_what_stands_before_its_first_repeated_number(write, peptide):
+    second = ""
+    for line in peptide.splitlines():
+        number, x = int(line[22:26]) - 1, float(line[30:38]) + 40
+        second += f"{line[:22]}{number:4d}{line[26:30]}{x:8.3f}{line[38:]}\n"
+    structure = read_structure(write(peptide + "TER\n" + second + "TER\n"))
+    protein = structure.atoms
+    assert protein.residue_numbers[protein.chains == "B"].min() == 0
+    assert len(protein) == 2 * 34
+
+
+def test_residues_given_twice_in_one_place_are_no_subunit(write, peptide):
+    structure = read_structure(write(peptide + "TER\n" + peptide + "TER\n"))
+    assert len(structure.atoms) == 34
+    assert "34 repeated chain atoms dropped" in notes_of(structure)
+
+
+def test_a_byte_order_mark_costs_no_atom(write, peptide):
+    assert len(read_structure(write(b"\xef\xbb\xbf" + peptide.encode())).atoms) == 34
