@@ -161,7 +161,12 @@ def print_json(result: Any) -> None:
     """Print ``result``, a dataclass or what JSON knows, as one JSON object on stdout."""
     if is_dataclass(result) and not isinstance(result, type):
         result = asdict(result)
-    click.echo(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    from molgen.api.tables import json_ready
+
+    text = json.dumps(
+        json_ready(result), indent=2, ensure_ascii=False, allow_nan=False, default=str
+    )
+    click.echo(text)
 
 
 def plain(text: str) -> str:

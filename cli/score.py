@@ -125,7 +125,7 @@ def _as_json(result: ScoreResult) -> dict[str, Any]:
 def _print_result(result: ScoreResult) -> None:
     shown = len(result.ranked) if result.folder is None else _SHOWN
     compared = any(record.truth for record in result.ranked)
-    width = max([len(_plain(r.model)) for r in result.ranked[:shown]] + [5])
+    width = max([len(options.plain(r.model)) for r in result.ranked[:shown]] + [5])
     true = "   true" if compared else ""
     click.echo(f"rank  {'model':{width}s}  predicted CAD{true}  residues  flags")
     for rank, record in enumerate(result.ranked[:shown], 1):
@@ -134,14 +134,18 @@ def _print_result(result: ScoreResult) -> None:
         scored = f"{record.scored}"
         if record.scored < record.residues:
             scored += f"/{record.residues}"
-        flags = _plain("; ".join(record.flags))
-        line = f"{rank:4d}  {_plain(record.model):{width}s}  {record.predicted_cad:13.3f}{true}"
+        flags = options.plain("; ".join(record.flags))
+        line = (
+            f"{rank:4d}  {options.plain(record.model):{width}s}  {record.predicted_cad:13.3f}{true}"
+        )
         click.echo(f"{line}  {scored:>8s}  {flags}".rstrip())
     if len(result.ranked) > shown:
         click.echo(f"... {len(result.ranked) - shown} more in scores.csv")
     _print_agreement(result)
     for record in result.failed[:_SHOWN]:
-        click.echo(f"failed: {_plain(record.model)}: {_plain(record.reason)}", err=True)
+        click.echo(
+            f"failed: {options.plain(record.model)}: {options.plain(record.reason)}", err=True
+        )
     if len(result.failed) > _SHOWN:
         click.echo(f"... {len(result.failed) - _SHOWN} more failed", err=True)
     if result.folder is not None:
@@ -166,8 +170,3 @@ def _print_agreement(result: ScoreResult) -> None:
 
 def _decimal(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
-
-
-def _plain(text: str) -> str:
-    """Return text from a file without control characters, which a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -45,6 +45,15 @@ def checkpoint_folder(name: str) -> Path:
     return shipped[name]
 
 
+def checkpoint_sum(name: str) -> str:
+    """Return the SHA-256 of a checkpoint's list of sums: another one, another checkpoint.
+
+    Raises:
+        StoreError: no such checkpoint.
+    """
+    return hashlib.sha256((checkpoint_folder(name) / "SHA256SUMS").read_bytes()).hexdigest()
+
+
 def _shipped() -> dict[str, Path]:
     try:
         roots = [Path(str(resources.files("molgen.weights")))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +29,8 @@ TRAJECTORY = "thermal.xtc"
 """Frames of the unfolding run; its topology is the first of the thermal models."""
 STATUS = "status.csv"
 RUN = "run.json"
+FILES = (TARGET, TABLE, TRAJECTORY)
+"""Of a native, beside the folder of its models."""
 COLUMNS = ("native", "model", "kind", "seed", "status", "reason", "ca_rmsd", "seconds")
 SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
 
@@ -189,15 +190,29 @@ def _open(folder: Path, config: DecoyConfig, command: str, *, resume: bool, forc
     if resume and (folder / RUN).is_file():
         _check_settings(folder, json.loads(json.dumps(facts["config"])))
     try:
-        if force and folder.exists():
+        if force and (folder / RUN).is_file():
             for path in folder.iterdir():
                 if (path / TABLE).is_file() and not path.is_symlink():
-                    shutil.rmtree(path)
+                    _clear(path)
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / RUN) as temporary:
             temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{folder}: cannot be used for the decoys ({error.strerror})") from None
+
+
+def _clear(place: Path) -> None:
+    """Remove what a run wrote for one native, and its folder if nothing else is in it."""
+    models = place / MODELS
+    if not models.is_symlink():
+        for path in [*models.glob("*.pdb"), *models.glob(".*.pdb.*")]:
+            path.unlink()
+        if models.is_dir() and not any(models.iterdir()):
+            models.rmdir()
+    for path in [place / name for name in FILES] + [*place.glob(".*.*")]:
+        path.unlink(missing_ok=True)
+    if not any(place.iterdir()):
+        place.rmdir()
 
 
 def _check_settings(folder: Path, config: Any) -> None:

@@ -88,14 +88,24 @@ class Docking:
         chosen = accept(ranked, raw, config.num_poses, config.search.distinct)
         return chosen, {RAW_POSES: [(pose.mol, pose.properties) for pose in raw]}
 
+    @property
+    def checkpoints(self) -> list[str]:
+        """Names of the learned models in use."""
+        config = self.config
+        used = [config.sidegen.checkpoint] if config.sampler == "sidegen" else []
+        used += [self.scorer.checkpoint] if self.scorer.checkpoint else []
+        used += _learned_energies(config)
+        if config.sampler != "vina" and config.search.potential:
+            used.append(config.search.potential)
+        return used
+
     def unknown(self, ligand: Ligand) -> list[str]:
         """Warn of what the learned models have not seen in training, and return it."""
-        used = [self.config.sidegen.checkpoint] if self.config.sampler == "sidegen" else []
-        used += [self.scorer.checkpoint] if self.scorer.checkpoint else []
-        used += _learned_energies(self.config)
         elements = [atom.GetAtomicNum() for atom in ligand.mol.GetAtoms()]
         charge = sum(atom.GetFormalCharge() for atom in ligand.mol.GetAtoms())
-        found = [said for name in used if (said := outside_domain(name, elements, charge))]
+        found = [
+            said for name in self.checkpoints if (said := outside_domain(name, elements, charge))
+        ]
         for said in found:
             warnings.warn(f"{ligand.name}: {said}", MolgenWarning, stacklevel=4)
         return found

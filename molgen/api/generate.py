@@ -15,7 +15,7 @@ import numpy as np
 
 import molgen
 from molgen.api.docking import Docking, Record
-from molgen.api.generate_inputs import Target, is_file, read_ligands, read_target
+from molgen.api.generate_inputs import Target, read_ligands, read_target
 from molgen.api.generate_report import write_generate_report
 from molgen.api.output_folder import (
     RUN,
@@ -29,11 +29,13 @@ from molgen.api.output_folder import (
 )
 from molgen.api.pose_output import RankedPose
 from molgen.api.provenance import input_record, run_record
+from molgen.checkpoints import checkpoint_sum
 from molgen.config import check, fingerprint, limited, to_dict
 from molgen.energy.relax_settings import RelaxConfig
 from molgen.errors import InputError, MolgenError, MolgenWarning
 from molgen.io import LigandRow
 from molgen.io.ligand_file import MAX_TESTED_ATOMS
+from molgen.io.paths import is_file
 from molgen.io.rdkit_log import quiet_rdkit
 from molgen.io.sdf import sdf_record
 from molgen.scoring.validity import posebusters_version
@@ -155,7 +157,8 @@ def generate(
     inputs = {role: input_record(path) for role, path in files.items() if path and is_file(path)}
     docking = Docking.of(config, target)
     open_folder(folder, resume=resume, force=force)
-    key = _run_key(inputs["target"]["sha256"], target, config)
+    checkpoints = {name: checkpoint_sum(name) for name in docking.checkpoints}
+    key = _run_key(inputs["target"]["sha256"], target, config, checkpoints)
     loaded = time.perf_counter()
 
     results, resumed = run_ligands(
@@ -184,6 +187,7 @@ def generate(
                 "edges": target.box.edges.tolist(),
             },
             **({"pockets": list(target.pockets)} if target.pockets else {}),
+            "checkpoints": checkpoints,
             "posebusters": posebusters_version(),
             "ligands": len(results),
             "failed": result.failed,
@@ -252,11 +256,14 @@ def _one_ligand(
     return result
 
 
-def _run_key(sha256: str, target: Target, config: GenerateConfig) -> str:
+def _run_key(
+    sha256: str, target: Target, config: GenerateConfig, checkpoints: dict[str, str]
+) -> str:
     """Return what the outcome of every ligand depends on."""
     place = np.concatenate([target.box.center, target.box.edges]).tobytes().hex()
     removed = ",".join(map(str, target.removed))
-    return f"{molgen.__version__}:{sha256}:{place}:{removed}:{fingerprint(config)}"
+    learned = ",".join(checkpoints.values())
+    return f"{molgen.__version__}:{sha256}:{place}:{removed}:{fingerprint(config)}:{learned}"
 
 
 def _ligand_key(row: LigandRow, key: str) -> str:

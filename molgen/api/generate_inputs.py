@@ -11,7 +11,7 @@ import numpy as np
 from molgen.io import LigandRow, cocrystal_ligand, read_ligand, read_ligand_table, read_structure
 from molgen.io import resolve_pocket as resolve
 from molgen.io.ligand_table import TABLE_SUFFIXES
-from molgen.io.paths import file_suffix
+from molgen.io.paths import file_suffix, is_file
 from molgen.io.pockets import default_spec, list_pockets
 from molgen.structure import HeteroGroup, Pocket, Protein, Structure
 
@@ -113,11 +113,3 @@ def read_ligands(source: str | Path | None, target: Target) -> tuple[list[Ligand
             return rows, True
     found = read_ligand(source if isinstance(source, Path) else str(source))
     return [LigandRow(1, found.name, str(source), found, None)], False
-
-
-def is_file(source: str | Path | None) -> bool:
-    """Tell whether ``source`` names a file; a SMILES may be too long to be a path."""
-    try:
-        return source is not None and Path(source).is_file()
-    except (OSError, ValueError):
-        return False

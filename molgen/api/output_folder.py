@@ -60,8 +60,11 @@ class LigandResult:
     poses: tuple[dict[str, Any], ...] = ()
 
 
-def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
+def check_folder(folder: Path, *, resume: bool, force: bool, trace: str = RECORD) -> None:
     """Refuse a place that cannot take the results; changes nothing.
+
+    Args:
+        trace: file by which an earlier run is known before it has written run.json.
 
     Raises:
         OutputError: a file, not writable, or not empty without ``resume`` or ``force``.
@@ -76,7 +79,7 @@ def check_folder(folder: Path, *, resume: bool, force: bool) -> None:
         raise OutputError(f"{folder}: cannot be used for the results ({error.strerror})") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{folder}: cannot be written")
-    if resume and not _holds_run(folder):
+    if resume and not _holds_run(folder, trace):
         ours = [name for name in OUTPUTS if (folder / name).exists()]
         if ours:
             raise OutputError(f"{folder}: {ours[0]} is of no earlier run, nothing to resume")
@@ -96,7 +99,7 @@ def open_folder(folder: Path, *, resume: bool, force: bool) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if force:
-            for place in [path for path in folder.iterdir() if _holds_record(path)]:
+            for place in [path for path in folder.iterdir() if _is_of_run(path)]:
                 clear(place)
                 if not any(place.iterdir()):
                     place.rmdir()
@@ -105,8 +108,15 @@ def open_folder(folder: Path, *, resume: bool, force: bool) -> None:
         raise OutputError(f"{folder}: cannot be used for the results ({error.strerror})") from None
 
 
-def _holds_run(folder: Path) -> bool:
-    return (folder / RUN).is_file() or any(map(_holds_record, [folder, *folder.iterdir()]))
+def _holds_run(folder: Path, trace: str) -> bool:
+    own = any((folder / name).is_file() for name in (RUN, trace))
+    return own or any(map(_holds_record, folder.iterdir()))
+
+
+def _is_of_run(path: Path) -> bool:
+    """Tell whether a folder is that of a ligand, not the output of a run of its own."""
+    own = any((path / name).exists() for name in (RUN, STATUS))
+    return _holds_record(path) and not own
 
 
 def _holds_record(path: Path) -> bool:

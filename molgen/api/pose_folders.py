@@ -66,10 +66,7 @@ def find_poses(folder: Path) -> list[PoseEntry]:
             f"{folder}: no poses.sdf, status.csv or run.json here or one level below; expected "
             "the output of molgen generate"
         )
-    names = [entry.name for entry in entries]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{folder}: entry {twice[0]!r} occurs more than once")
+    _require_distinct(folder, entries)
     return entries
 
 
@@ -122,7 +119,7 @@ def _one_output(folder: Path) -> list[PoseEntry]:
     rows = _status_rows(folder / "status.csv")
     total = _run_seconds(folder / "run.json")
     direct = folder / "poses.sdf"
-    if direct.is_file() or len(rows) <= 1:
+    if direct.is_file() or not rows or (len(rows) == 1 and not rows[0].get("folder")):
         row = rows[0] if rows else {}
         poses = direct if direct.is_file() else _poses_below(folder, row)
         seconds = _number(row.get("seconds"))
@@ -131,7 +128,14 @@ def _one_output(folder: Path) -> list[PoseEntry]:
     for row in rows:
         name = row.get("name") or row.get("ligand") or ""
         entries.append(_entry(name, _poses_below(folder, row), row, _number(row.get("seconds"))))
+    _require_distinct(folder, entries)
     return entries
+
+
+def _require_distinct(folder: Path, entries: list[PoseEntry]) -> None:
+    names = [entry.name for entry in entries]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{folder}: entry {twice[0]!r} occurs more than once")
 
 
 def _entry(name: str, poses: Path | None, row: dict[str, str], seconds: float | None) -> PoseEntry:
@@ -142,8 +146,10 @@ def _entry(name: str, poses: Path | None, row: dict[str, str], seconds: float | 
 
 
 def _poses_below(folder: Path, row: dict[str, str]) -> Path | None:
-    """Find the poses of one row: the folder named in the row, else its name made safe."""
-    labels = [row.get("folder"), row.get("directory"), safe_name(row.get("name") or "")]
+    """Find the poses of one row: in the folder that it names, else that of its name made safe."""
+    labels = [row.get("folder"), row.get("directory")]
+    if not any(labels):
+        labels = [safe_name(row.get("name") or "")]
     for label in labels:
         # a label from a file must not lead out of the output folder
         if label and Path(label).name == label and (folder / label / "poses.sdf").is_file():

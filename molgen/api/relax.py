@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 import molgen
-from molgen.api.generate_inputs import is_file
 from molgen.api.output_folder import (
     RAW,
     RELAXED,
@@ -32,6 +31,7 @@ from molgen.api.relax_poses import FAR, PoseRelaxer, RelaxOutcome, vina_score
 from molgen.config import check, fingerprint, limited, to_dict
 from molgen.energy.relax_settings import RelaxConfig
 from molgen.errors import InputError, MolgenError
+from molgen.io.paths import is_file
 from molgen.io.sdf import sdf_record
 from molgen.scoring.validity import posebusters_version
 

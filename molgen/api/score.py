@@ -119,7 +119,7 @@ def score(
         raise ConfigError("resume needs the folder of the earlier run")
     folder = None if out is None else Path(out)
     if folder is not None:
-        check_folder(folder, resume=resume, force=force)
+        check_folder(folder, resume=resume, force=force, trace=JOURNAL)
     checkpoint = _checkpoint_record(config.model)
     files = find_models(models)
     inputs = {} if reference is None else {"reference": _reference_record(reference)}

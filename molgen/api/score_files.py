@@ -40,7 +40,7 @@ def open_folder(folder: Path, *, resume: bool, force: bool) -> None:
     Raises:
         OutputError: not empty without ``resume`` or ``force``, or it cannot be made or written.
     """
-    check_folder(folder, resume=resume, force=force)
+    check_folder(folder, resume=resume, force=force, trace=JOURNAL)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if force:

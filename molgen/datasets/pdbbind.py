@@ -114,6 +114,8 @@ def _read_csv(path: Path) -> Facts:
         raise InputError(f"{path}: cannot be read ({error})") from error
     facts: Facts = {}
     for number, row in enumerate(rows, start=2):
+        if Path(row["id"].strip()).name != row["id"].strip():
+            raise InputError(f"{path}: line {number}: id {row['id']!r} is no name of a folder")
         try:
             year, affinity = (row.get("year") or "").strip(), (row.get("affinity") or "").strip()
             facts[row["id"].strip()] = (

@@ -16,14 +16,9 @@ from molgen.metrics.cad import ContactAreas
 from molgen.metrics.compare import CompareConfig, Reference
 from molgen.metrics.correspondence import correspond
 from molgen.structure.protein import Protein
+from molgen.structure.vocabulary import AMINO_ACID_LETTERS
 
 PARTS = CompareConfig(parts=("cad", "lddt", "superposition"))
-
-_LETTERS = {
-    "ALA": "A", "ARG": "R", "ASN": "N", "ASP": "D", "CYS": "C", "GLN": "Q", "GLU": "E",
-    "GLY": "G", "HIS": "H", "ILE": "I", "LEU": "L", "LYS": "K", "MET": "M", "PHE": "F",
-    "PRO": "P", "SER": "S", "THR": "T", "TRP": "W", "TYR": "Y", "VAL": "V",
-}  # fmt: skip
 
 
 class LabelledTarget:
@@ -109,6 +104,6 @@ def sequence_of(protein: Protein) -> str:
             residue.chain != before.chain or residue.number - before.number > 1
         ):
             letters.append("-")
-        letters.append(_LETTERS.get(name, "X"))
+        letters.append(AMINO_ACID_LETTERS.get(name, "X"))
         before = residue
     return "".join(letters)

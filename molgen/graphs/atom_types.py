@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from molgen.errors import LigandError
 from molgen.structure import Protein
+from molgen.structure.vocabulary import METALS
 
 TYPES: tuple[str, ...] = (
     "C_H", "C_P", "N_P", "N_D", "N_A", "N_DA", "O_P", "O_D", "O_A", "O_DA",
@@ -30,11 +31,6 @@ RADII = np.array(
 HYDROPHOBIC = np.array([name in {"C_H", "F_H", "Cl_H", "Br_H", "I_H"} for name in TYPES])
 DONOR = np.array([name.endswith(("_D", "_DA")) for name in TYPES])
 ACCEPTOR = np.array([name.endswith(("_A", "_DA")) for name in TYPES])
-
-METALS = frozenset(
-    "Li Be Na Mg Al K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Rb Sr Y Zr Mo Ru Rh Pd Ag Cd In Sn Cs Ba "
-    "La Ce Pr Nd Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Th U".split()
-)
 
 # Elements without a type of their own take that of the nearest relative.
 _PLAIN_TYPE = {

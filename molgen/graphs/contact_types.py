@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from rdkit import Chem
 
-from molgen.graphs.atom_types import METALS, TYPES, receptor_types
+from molgen.graphs.atom_types import TYPES, receptor_types
 from molgen.structure import Protein
+from molgen.structure.vocabulary import METALS
 
 RECEPTOR_CONTACTS: tuple[str, ...] = (
     "aliphatic", "aromatic", "alpha", "carbonyl", "polar_carbon", "amide_n", "cation_n",

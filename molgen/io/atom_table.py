@@ -16,6 +16,8 @@ import numpy as np
 
 from molgen.errors import StructureError
 from molgen.io.paths import file_stem, file_suffix, read_bytes
+from molgen.io.pdb_elements import with_elements
+from molgen.structure.vocabulary import METALS
 
 CIF_SUFFIXES = (".cif", ".mmcif", ".pdbx")
 PDB_SUFFIXES = (".pdb", ".ent", ".pdb1", ".brk")
@@ -128,7 +130,8 @@ def _parse_pdb(content: bytes, name: str, path: Path) -> ParsedFile:
     _check_pdb_coordinates(content, path)
     try:
         # else two subunits under one name are merged, residue by residue
-        structure = gemmi.read_pdb_string(content.decode("ascii"), split_chain_on_ter=True)
+        text = with_elements(content).decode("ascii")
+        structure = gemmi.read_pdb_string(text, split_chain_on_ter=True)
     except (RuntimeError, ValueError) as problem:
         raise StructureError(f"{path}: cannot be read as PDB ({_first_line(problem)})") from None
     atoms = _flatten(structure, path, says_polymer=False)
@@ -245,7 +248,7 @@ def _flatten(structure: gemmi.Structure, path: Path, *, says_polymer: bool) -> A
         elements=np.array(flat.element_names),
         names=np.array(flat.atom_names),
         resnames=np.array(flat.residue_names),
-        resnums=np.array(flat.resnums).astype(np.int32),
+        resnums=_numbered(flat),
         icodes=np.where(icodes == b" ", b"", icodes),
         chains=np.array(flat.chain_ids),
         altlocs=np.array(flat.altlocs).view("S1"),
@@ -254,6 +257,28 @@ def _flatten(structure: gemmi.Structure, path: Path, *, says_polymer: bool) -> A
         polymer=polymer,
         models=np.array(flat.model_num),
     )
+
+
+def _numbered(flat: Any) -> np.ndarray:
+    """Return the residue numbers; where the file has none, residues are counted from 1.
+
+    There a residue ends where chain or residue name change, or an atom name comes again.
+    """
+    numbers = np.array(flat.resnums).astype(np.int64)
+    missing = numbers == np.iinfo(np.int32).min
+    last: dict[bytes, int] = {}
+    for chain, number in zip(flat.chain_ids[~missing], numbers[~missing], strict=True):
+        last[bytes(chain)] = max(int(number), last.get(bytes(chain), 0))
+    here: tuple[bytes, bytes] | None = None
+    seen: set[bytes] = set()
+    for k in np.flatnonzero(missing).tolist():
+        chain, name = bytes(flat.chain_ids[k]), bytes(flat.atom_names[k])
+        if here != (chain, bytes(flat.residue_names[k])) or name in seen:
+            here, seen = (chain, bytes(flat.residue_names[k])), set()
+            last[chain] = last.get(chain, 0) + 1
+        seen.add(name)
+        numbers[k] = last[chain]
+    return numbers.astype(np.int32)
 
 
 def _links(
@@ -317,8 +342,9 @@ def _component_tables(block: gemmi.cif.Block, codes: set[str]) -> tuple[BondTabl
             refused.add(code)
             continue
         pair = (text(row[1]), text(row[2]))
-        for atom in pair:
-            valence[code, atom] = valence.get((code, atom), 0) + order
+        if not any(elements.get((code, atom), "").capitalize() in METALS for atom in pair):
+            for atom in pair:  # bonds to metals do not count: coordinated sulfide stays S2-
+                valence[code, atom] = valence.get((code, atom), 0) + order
         if not any(elements.get((code, atom)) in ("H", "D") for atom in pair):
             bonds.setdefault(code, []).append((*pair, order))
     for (code, atom), total in valence.items():

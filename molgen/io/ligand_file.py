@@ -98,9 +98,8 @@ def smiles_lines(text: str) -> list[str]:
     """Return the SMILES lines of a .smi file without blanks, comments and a header line."""
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
-    if lines and lines[0].replace(",", " ").split()[0].lower() in ("smiles", "smile"):
-        lines = lines[1:]
-    return lines
+    first = lines[0].replace(",", " ").split() if lines else []
+    return lines[1:] if first and first[0].lower() in ("smiles", "smile") else lines
 
 
 def smiles_title(text: str) -> str:

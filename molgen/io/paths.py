@@ -50,6 +50,14 @@ def read_text(path: Path, error: type[InputError] = InputError) -> str:
     return read_bytes(path, error).decode("utf-8-sig", errors="replace")
 
 
+def is_file(source: str | Path | None) -> bool:
+    """Tell whether ``source`` names a file; other text may be too long to be a path."""
+    try:
+        return source is not None and Path(source).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def file_suffix(path: Path) -> str:
     """Return the lower-case suffix, looking through ``.gz`` ("a.PDB.gz" gives ".pdb")."""
     suffixes = [suffix.lower() for suffix in path.suffixes]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from molgen.errors import OutputError
 from molgen.io.paths import atomic_write
 from molgen.structure.protein import Protein
@@ -22,8 +20,10 @@ def write_pdb(path: str | Path | None, protein: Protein) -> str:
     Raises:
         OutputError: ``path`` cannot be written, or a coordinate does not fit its columns.
     """
-    if len(protein) and float(np.abs(protein.coords).max()) >= 9999.0:
-        raise OutputError(f"{protein.name}: coordinates beyond 9999 Å do not fit the PDB format")
+    if len(protein) and not -999.9995 < protein.coords.min() <= protein.coords.max() < 9999.9995:
+        raise OutputError(
+            f"{protein.name}: coordinates below -999 or above 9999 Å do not fit the PDB format"
+        )
     chains, remarks = _short_chains(protein)
     lines = list(remarks)
     serial, previous = 0, None

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from molgen.errors import PocketError
 from molgen.io.ligand_file import LIGAND_SUFFIXES, read_ligand
-from molgen.io.paths import file_suffix
+from molgen.io.paths import file_suffix, is_file
 from molgen.structure.assembly import HeteroGroup, Structure
 from molgen.structure.cavities import Cavity, find_cavities
 from molgen.structure.pocket import DEFAULT_EDGE, Pocket
@@ -29,6 +29,8 @@ REACH = 4.0
 """Å; a box with no protein atom within this distance holds nothing to dock to."""
 OVERLAP = 2.5
 """Å; a hetero atom nearer than this to a point of the site occupies it."""
+SAME_PLACE = 1.6
+"""Å; atoms nearer than this cannot both be there."""
 BACKBONE = ("N", "CA", "C", "O", "OXT")
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -59,15 +61,17 @@ def resolve_pocket(
     ligands = _ligands(structure, repose)
     if spec is None:
         spec = default_spec(structure, repose=repose)
-    spec = re.sub(r"\s*([,:])\s*", r"\1", spec.strip())
+    given, spec = spec.strip(), re.sub(r"\s*([,:])\s*", r"\1", spec.strip())
     _check_edges(spec, np.array([edge]))
     word, _, rest = spec.partition(":")
-    if word.lower() == "ligand":
+    if is_file(given):
+        found = _from_file(Path(given), structure, edge)
+    elif word.lower() == "ligand":
         found = _from_ligand(rest, structure, edge, ligands)
     elif word.lower() == "auto":
         found = _from_cavity(rest, structure, edge, ligands)
-    elif file_suffix(Path(spec)) in LIGAND_SUFFIXES or Path(spec).is_file():
-        found = _from_file(Path(spec), structure, edge)
+    elif file_suffix(Path(given)) in LIGAND_SUFFIXES:
+        raise PocketError(f"--pocket {given}: no such file")
     elif match := _CENTER.fullmatch(spec):
         found = _from_center(spec, match, structure, edge, ligands)
     elif spec and all(_RESIDUE.fullmatch(token) for token in spec.split(",")):
@@ -137,7 +141,7 @@ def _matching_groups(rest: str, structure: Structure) -> tuple[HeteroGroup, ...]
 def _from_cavity(
     rest: str, structure: Structure, edge: float, ligands: tuple[HeteroGroup, ...]
 ) -> tuple[Pocket, tuple[HeteroGroup, ...]]:
-    if rest and not (rest.isdigit() and int(rest) > 0):
+    if rest and not (rest.isdecimal() and int(rest) > 0):
         raise PocketError(f"--pocket auto:{rest}: the rank must be a whole number from 1")
     rank = int(rest or 1)
     cavities = find_cavities(structure.receptor(ligands))
@@ -154,14 +158,14 @@ def _from_cavity(
 def _from_file(
     path: Path, structure: Structure, edge: float
 ) -> tuple[Pocket, tuple[HeteroGroup, ...]]:
-    if not path.is_file():
-        raise PocketError(f"--pocket {path}: no such file")
     ligand = read_ligand(path)
     if not ligand.has_coords:
         raise PocketError(f"--pocket {path}: the reference ligand has no 3D coordinates")
     pocket = Pocket(ligand.coords.mean(0), np.full(3, edge), f"reference ligand {path.name}")
+    near = _occupants(structure, structure.reposable, ligand.coords, OVERLAP)
     # also a cofactor in whose very place the reference stands
-    return pocket, _occupants(structure, structure.reposable, ligand.coords, OVERLAP)
+    others = [g for g in structure.groups if g not in near and not g.covalent and len(g.atoms) > 1]
+    return pocket, (*near, *_occupants(structure, others, ligand.coords, SAME_PLACE))
 
 
 def _from_center(

@@ -15,12 +15,7 @@ import numpy as np
 from molgen.config import limited
 from molgen.errors import StructureError
 from molgen.structure.protein import Protein
-
-_LETTERS = {
-    "ALA": "A", "ARG": "R", "ASN": "N", "ASP": "D", "CYS": "C", "GLN": "Q", "GLU": "E",
-    "GLY": "G", "HIS": "H", "ILE": "I", "LEU": "L", "LYS": "K", "MET": "M", "PHE": "F",
-    "PRO": "P", "SER": "S", "THR": "T", "TRP": "W", "TYR": "Y", "VAL": "V",
-}  # fmt: skip
+from molgen.structure.vocabulary import AMINO_ACID_LETTERS
 
 
 @dataclass(frozen=True)
@@ -240,7 +235,7 @@ def _made(
 
 
 def _sequence(chain: _Chain) -> str:
-    return "".join(_LETTERS.get(name, "X") for name in chain.names)
+    return "".join(AMINO_ACID_LETTERS.get(name, "X") for name in chain.names)
 
 
 @lru_cache(maxsize=256)

@@ -36,6 +36,12 @@ RESIDUE_ATOMS: dict[str, tuple[str, ...]] = {
 }
 """Heavy atoms of each standard amino acid inside a chain (no OXT)."""
 
+AMINO_ACID_LETTERS: dict[str, str] = {
+    "ALA": "A", "ARG": "R", "ASN": "N", "ASP": "D", "CYS": "C", "GLN": "Q", "GLU": "E",
+    "GLY": "G", "HIS": "H", "ILE": "I", "LEU": "L", "LYS": "K", "MET": "M", "PHE": "F",
+    "PRO": "P", "SER": "S", "THR": "T", "TRP": "W", "TYR": "Y", "VAL": "V",
+}  # fmt: skip
+
 STANDARD_RESIDUES: frozenset[str] = frozenset(RESIDUE_ATOMS)
 
 _PROTONATION = {
@@ -79,14 +85,6 @@ CHAIN_CAPS: frozenset[str] = frozenset("ACE NME NMA NH2 FOR".split())
 WATERS: frozenset[str] = frozenset(
     "HOH DOD WAT H2O OH2 TIP TIP3 TIP4 TIP5 TP3 TP4 TP5 SOL SPC T3P T4P T3H T4H MTO".split()
 )
-
-IONS: frozenset[str] = frozenset(
-    "LI NA K RB CS MG CA SR BA F CL BR IOD AL "
-    "MN MN3 FE FE2 CO 3CO NI CU CU1 ZN CD HG AG AU PT PB CR V W MO GA IN TL Y1 YT3 "
-    "LA CE PR ND SM EU EU3 GD GD3 TB HO HO3 ER3 YB YB2 YB3 LU U1 NH4 OH CN CYN AZI SCN "
-    "SOD CLA POT CES CAL ZN2 FE3 MG2 CA2".split()
-)
-"""Metals, halides and small ions, with CHARMM's names for the common ones."""
 
 ADDITIVES: frozenset[str] = frozenset(
     # cryoprotectants, alcohols, glycols and polyethylene glycols

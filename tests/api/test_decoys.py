@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 
+from molgen.api import decoys
 from molgen.api.decoys import DecoyConfig, make_decoys
 from molgen.decoys.backbone_geometry import backbone_from_torsions
 from molgen.decoys.build import Builder, complete_backbone
@@ -146,3 +147,15 @@ def test_thermal_frames_come_with_a_trajectory(native, tmp_path):
     frames = read_trajectory(folder / "thermal.xtc", first)
     assert frames.shape == (2, len(first), 3)
     np.testing.assert_allclose(frames[0], first.coords, atol=0.02)
+
+
+def test_force_removes_nothing_of_somebody_else(tmp_path):
+    mine = tmp_path / "targets" / "T1000"
+    (mine / "models").mkdir(parents=True)
+    for name in ("target.pdb", "models.csv", "models/server1.pdb", "notes.txt"):
+        (mine / name).write_text("mine")
+    config = DecoyConfig()
+    decoys._open(mine.parent, config, "", resume=False, force=True)
+    assert len([path for path in mine.rglob("*") if path.is_file()]) == 4
+    decoys._open(mine.parent, config, "", resume=False, force=True)  # a run of ours by now
+    assert [path.name for path in mine.rglob("*") if path.is_file()] == ["notes.txt"]

@@ -295,3 +295,21 @@ def test_checks_are_made_against_the_reference_that_fits(run, references, tmp_pa
     result = evaluate(run / "1aaa", tmp_path / "two.sdf", protein=protein, jobs=1)
     assert result.entries[0].poses[0].valid
     assert result.entries[0].heavy_atoms == read_ligand(LIGAND).num_atoms
+
+
+def test_rows_of_a_table_keep_their_own_poses(tmp_path, references):
+    """A failed ligand is not credited with the poses of one whose folder has its name."""
+    mol = read_ligand(LIGAND).mol
+    out = tmp_path / "run"
+    output(out / "1aaa", mol, [0.1])
+    (out / "1aaa" / "status.csv").unlink()
+    header = "name,folder,status,reason,seconds\n"
+    (out / "status.csv").write_text(header + "2bbb,1aaa,ok,,1\n1aaa,1aaa_2,failed,no conformer,1\n")
+    entries = {entry.name: entry for entry in find_poses(out)}
+    assert entries["2bbb"].poses == out / "1aaa" / "poses.sdf"
+    assert entries["1aaa"].poses is None and entries["1aaa"].reason == "no conformer"
+    (out / "status.csv").write_text(header + "1aaa,1aaa,ok,,1\n1aaa,1aaa_2,failed,no,1\n")
+    with pytest.raises(InputError, match="entry '1aaa' occurs more than once"):
+        find_poses(out)
+    (out / "status.csv").write_text(header + "4ddd,1aaa,ok,,1\n")
+    assert [entry.name for entry in find_poses(out)] == ["4ddd"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from molgen.api import docking as module
 from molgen.api.generate import generate
+from molgen.checkpoints import checkpoint_folder, save_domain
 from molgen.config import to_dict
 from molgen.errors import DependencyError, LigandError, OutputError
 from molgen.structure import Poses
@@ -300,3 +302,25 @@ def test_a_folder_without_permission(tmp_path, target, quick):
         pytest.skip("this user may write everywhere")
     finally:
         out.chmod(0o700)
+
+
+def test_force_leaves_other_runs_in_the_folder_alone(tmp_path, target, quick):
+    generate(target, tmp_path / "runs" / "a", ligand="Oc1ccccc1", config=quick)
+    before = content(tmp_path / "runs" / "a")
+    generate(target, tmp_path / "runs", ligand="C", config=quick, force=True)
+    assert content(tmp_path / "runs" / "a") == before
+
+
+def test_resume_keeps_nothing_of_other_weights(tmp_path, target, quick, watch):
+    weights = tmp_path / "weights"
+    shutil.copytree(checkpoint_folder("confidence-1"), weights)
+    config = replace(quick, rank="confidence", confidence=str(weights))
+    generate(target, tmp_path / "out", ligand="Oc1ccccc1", config=config)
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert len(record["checkpoints"][str(weights)]) == 64
+    for changed, calls in ((False, []), (True, ["ligand"])):
+        if changed:
+            save_domain(weights, {"elements": [6, 8]})
+        samplers = watch()
+        generate(target, tmp_path / "out", ligand="Oc1ccccc1", config=config, resume=True)
+        assert samplers[0].calls == calls

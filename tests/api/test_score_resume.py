@@ -218,3 +218,10 @@ def test_a_killed_run_goes_on(checkpoint, tmp_path):
     assert run["models"] == 60 and run["resumed"] >= min(done, 60) - 1
     assert len((out / "scores.csv").read_text().splitlines()) == 61
     assert len(list((out / "models").glob("*.pdb"))) == 60
+
+
+def test_a_stop_before_the_record_of_the_run(models, config, tmp_path):
+    out = tmp_path / "out"
+    score(models, out, config=config)
+    (out / "run.json").unlink()
+    assert score(models, out, config=config, resume=True).resumed == 4

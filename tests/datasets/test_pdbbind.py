@@ -59,7 +59,11 @@ def test_index_csv_adds_entries_without_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("index", "words"),
-    [("pdb,year\n1abc,1999\n", "no column 'id'"), ("id,year\n1abc,soon\n", "line 2")],
+    [
+        ("pdb,year\n1abc,1999\n", "no column 'id'"),
+        ("id,year\n1abc,soon\n", "line 2"),
+        ("id,year\n1abc,1999\n../../out,1999\n", "line 3: id '../../out' is no name"),
+    ],
 )
 def test_bad_index(tmp_path: Path, index: str, words: str) -> None:
     root = make(tmp_path, "1abc/1abc_protein.pdb")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import gemmi
 import numpy as np
 import pytest
 from rdkit import Chem
@@ -102,6 +103,24 @@ X1 C H1 sing
     parsed = parse_structure(write(text, "x.cif"))
     assert dict(parsed.charges["X1"]) == {"N": 1, "O2": -1}
     assert parsed.bonds["X1"] == (("N", "O1", 2), ("N", "O2", 1), ("N", "C", 1))
+
+
+def test_bonds_to_metals_are_no_valence(write, examples):
+    """Sulfide between irons is S2-, not S+; nothing is guessed for it."""
+    from molgen.io.atom_table import parse_structure
+
+    document = gemmi.cif.read(str(examples / "6xg5.cif"))
+    block = document.sole_block()
+    atoms = block.init_loop("_chem_comp_atom.", ["comp_id", "atom_id", "type_symbol"])
+    bonds = block.init_loop(
+        "_chem_comp_bond.", ["comp_id", "atom_id_1", "atom_id_2", "value_order"]
+    )
+    for name in ("FE1", "FE2", "FE3", "S1", "N1", "C1", "C2"):
+        atoms.add_row(["TOP", name, name[:-1]])
+    for pair in ("S1 FE1", "S1 FE2", "S1 FE3", "N1 FE1", "N1 C1", "N1 C2"):
+        bonds.add_row(["TOP", *pair.split(), "sing"])
+    parsed = parse_structure(write(document.as_string(), "x.cif"))
+    assert dict(parsed.charges["TOP"]) == {"N1": -1}
 
 
 def test_component_table_for_a_pdb_file(write, peptide, nicotinate):

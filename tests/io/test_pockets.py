@@ -180,3 +180,34 @@ def test_forms_agree_on_a_crystal_structure() -> None:
     cavities = list_pockets(structure)
     by_rank, _ = resolve_pocket("auto:2", structure)
     assert np.array_equal(by_rank.center, cavities[1].center)
+
+
+def test_many_residues_make_a_long_request(structure: Structure) -> None:
+    pocket, _ = resolve_pocket(",".join(["A:45", "A:46"] * 60), structure)
+    assert pocket.source.startswith("residues A:45,A:46")
+
+
+def test_a_reference_whose_name_has_a_comma(structure: Structure, tmp_path: Path) -> None:
+    path = tmp_path / "my, ref.sdf"
+    path.write_bytes((EXAMPLES / "6xg5_TOP.sdf").read_bytes())
+    with pytest.raises(PocketError, match="nearest protein atom"):
+        resolve_pocket(str(path), structure)
+    with pytest.raises(PocketError, match="the rank must be a whole number"):
+        resolve_pocket("auto:²", structure)
+
+
+def test_a_cofactor_in_the_place_of_the_reference_goes_and_one_beside_it_stays(
+    tmp_path: Path,
+) -> None:
+    structure = read_structure(EXAMPLES / "6xg5.cif")
+    (cofactor,) = (group for group in structure.groups if group.code == "NDP")
+    atoms = structure.atoms.coords[cofactor.atoms].astype(float)
+    path = tmp_path / "adenine.sdf"
+    mol = Chem.MolFromSmiles("C" * 10)
+    mol.AddConformer(Chem.Conformer(10))
+    mol.GetConformer().SetPositions(np.ascontiguousarray(atoms[:10]))
+    Chem.SDWriter(str(path)).write(mol)
+    _, removed = resolve_pocket(str(path), structure)
+    assert cofactor in removed
+    _, removed = resolve_pocket(str(EXAMPLES / "6xg5_TOP.sdf"), structure)
+    assert [group.code for group in removed] == ["TOP"]

@@ -363,3 +363,35 @@ def test_residues_given_twice_in_one_place_are_no_subunit(write, peptide):
 
 def test_a_byte_order_mark_costs_no_atom(write, peptide):
     assert len(read_structure(write(b"\xef\xbb\xbf" + peptide.encode())).atoms) == 34
+
+
+@pytest.mark.parametrize(
+    ("columns", "element"),
+    [("CAA ", "C"), ("CD1 ", "C"), ("NA1 ", "N"), (" CL1", "Cl"), ("FE  ", "Fe"), (" C1 ", "C")],
+)
+def test_elements_of_a_ligand_whose_column_is_blank(write, peptide, line, columns, element):
+    atoms = [line(f"C{k}", "LIG", "A:9", (30 + 1.5 * k, 0, 0)) for k in range(2, 8)]
+    first = line("C1", "LIG", "A:9", (30, 0, 0))
+    text = "".join([first[:12] + columns + first[16:], *atoms])
+    text = "".join(one[:66] + "\n" for one in text.splitlines())
+    structure = read_structure(write(peptide + text))
+    (group,) = structure.groups
+    assert structure.atoms.elements[group.atoms].tolist() == [element, *["C"] * 6]
+
+
+def test_an_ion_whose_element_column_is_blank(write, peptide, line):
+    text = line("ZN", "ZN", "A:9", (30, 0, 0), "ZN")[:66] + "\n"
+    structure = read_structure(write(peptide + text))
+    assert structure.atoms.elements[structure.groups[0].atoms].tolist() == ["Zn"]
+
+
+def test_residues_without_a_number_are_counted(write, examples):
+    """mmCIF need not have the author's numbers."""
+    document = gemmi.cif.read(str(examples / "6xg5.cif"))
+    block = document.sole_block()
+    sites = block.find("_atom_site.", ["auth_seq_id"])
+    sites.loop.remove_column("_atom_site.auth_seq_id")
+    structure = read_structure(write(document.as_string(), "x.cif"))
+    assert "135 waters dropped" in notes_of(structure)
+    numbers = [group.residue.number for group in structure.groups]
+    assert len(set(numbers)) == len(numbers) == 4 and 0 < min(numbers) and max(numbers) < 400

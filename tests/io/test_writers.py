@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -162,4 +163,11 @@ def test_pdb_read_by_rdkit_and_biopython(tmp_path, examples):
 def test_pdb_coordinates_that_do_not_fit():
     far = protein_of(atom_names=["CA"], coords=np.array([[12345.0, 0, 0]], dtype=np.float32))
     with pytest.raises(OutputError, match="do not fit the PDB format"):
+        write_pdb(None, far)
+
+
+def test_coordinates_that_do_not_fit_their_columns_are_refused(examples):
+    protein = read_protein(examples / "6xg5.cif")
+    far = replace(protein, coords=protein.coords - 1100.0)
+    with pytest.raises(OutputError, match="below -999 or above 9999 Å"):
         write_pdb(None, far)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from molgen.io import read_ligand, read_protein
+from molgen.metrics.success import wilson_interval
 from molgen.structure import ResidueId
 from molgen.structure.cavities import Cavity, find_cavities
 
@@ -24,14 +25,6 @@ HIT = 4.0
 CONTACT = 4.5
 COPY = 0.4
 CRITERIA = ("DCC", "DCA", "DCA or a copy")
-
-
-def wilson(hits: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion (Wilson 1927)."""
-    share = hits / total
-    middle = share + z * z / (2 * total)
-    half = z * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return (middle - half) / (1 + z * z / total), (middle + half) / (1 + z * z / total)
 
 
 def is_copy(cavity: Cavity, names: dict[ResidueId, str], site: set[tuple[int, str, str]]) -> bool:
@@ -84,7 +77,7 @@ def main() -> None:
             cells = []
             for top in (1, 3, 5, 20):
                 hits = int((ranks[:, column] <= top).sum())
-                low, high = wilson(hits, len(ranks))
+                low, high = wilson_interval(hits, len(ranks))
                 cells.append(f"{hits / len(ranks):.1%} ({low:.1%} to {high:.1%})")
             print(f"| {folder.name} | {len(ranks)} | {criterion} | {' | '.join(cells)} |")
         slowest = costs[costs[:, 1].argmax()]
