@@ -25,7 +25,7 @@ def steer(
     settings: InferenceSettings,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Return the poses of lowest energy among the particles at their end.
+    """Return the survivors of a last resampling, and where they are too few the best of the rest.
 
     ``budget`` times as many particles as poses walk, in groups of ``group`` and a few more where
     the number does not divide.
@@ -36,10 +36,14 @@ def steer(
     kept = torch.unique(chosen)  # copies of a finished pose add nothing
     others = torch.ones(coords.shape[1], dtype=torch.bool)
     others[kept] = False
-    best = energies[kept].argsort().cpu()  # what is chosen stays on the CPU, as do its places
-    order = torch.cat([kept[best], others.nonzero().squeeze(1)])
+    order = torch.cat([_by_energy(energies, kept), _by_energy(energies, others.nonzero()[:, 0])])
     order = order[: start.shape[1]]
     return lowest(coords[:, order], energies[order], len(order))
+
+
+def _by_energy(energies: Tensor, places: Tensor) -> Tensor:
+    """Return places on the CPU, that of lowest energy first."""
+    return places[energies[places].argsort().cpu()]
 
 
 def walk_particles(

@@ -60,6 +60,7 @@ class SidegenSampler:
         """
         from molgen.search.engine import search
         from molgen.search.refine import project, refine
+        from molgen.search.selection import distinct
 
         template, field = self.search.prepare(ligand, seed)
         proposals = self.propose(ligand, seed)[:, template.tree.order]
@@ -70,7 +71,9 @@ class SidegenSampler:
                 field, template, settings, np.random.default_rng(seed), (states, shapes)
             )
         else:
-            coords, _ = refine(proposals, field, template, settings)
+            coords, energies = refine(proposals, field, template, settings)
+            order = np.argsort(energies, kind="stable")
+            coords = coords[distinct(coords, order, settings.distinct, len(coords))]
         found = self.search.rank(ligand, template, field, coords, num_poses)
         raw = self.search.rank(ligand, template, field, proposals, len(proposals))
         return replace(found, raw=raw)

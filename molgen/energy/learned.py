@@ -105,11 +105,6 @@ class BoundProperties(BoundEnergy):
         first, second = topology.distant_pairs.T
         self._keep(first=first, second=second)
 
-    def at(self, sigma: float) -> BoundProperties:
-        """Set the noise level of the poses to come, Å, and return this energy."""
-        self.sigma = sigma
-        return self
-
     def properties(self, coords: Float[Tensor, "poses atoms 3"]) -> Properties:
         """Return energy and gap in kcal/mol and charges in e, each for one ligand's poses."""
         graph = LigandGraph(**{name: getattr(self, name) for name in _GRAPH})

@@ -41,7 +41,8 @@ class BoundEnergy(torch.nn.Module):
 
     def forward(self, coords: Float[Tensor, "poses atoms 3"]) -> Float[Tensor, "poses"]:
         """Return the energy of every pose, kcal/mol; coordinates in Å, order of the molecule."""
-        return torch.stack(list(self.terms(coords).values())).sum(0)
+        parts = self.terms(coords)
+        return torch.stack(list(parts.values())).sum(0) if parts else coords.sum((1, 2)) * 0.0
 
     def terms(self, coords: Float[Tensor, "poses atoms 3"]) -> dict[str, Tensor]:
         """Return named parts, each (poses,) kcal/mol; unless documented otherwise they add up."""

@@ -15,8 +15,8 @@ class Torsions:
     """Rotatable bonds, those that move few atoms first: no part turns after one that holds it.
 
     Attributes:
-        quads: (torsions, 4) atoms i-j-k-l of a dihedral about the bond j-k; k is on the side that
-            moves.
+        quads: (torsions, 4) atoms i-j-k-l of a dihedral about the bond j-k, or about the straight
+            chain from j to k; k is on the side that moves.
         moving: (torsions, atoms) bool, what a turn about j -> k moves: the smaller side.
     """
 
@@ -44,42 +44,67 @@ def find_torsions(
     single: np.ndarray,
     ring: np.ndarray,
     double: np.ndarray,
+    triple: np.ndarray,
     elements: np.ndarray,
 ) -> Torsions:
     """Return the rotatable bonds: single, in no ring, no end terminal, no amide C-N.
 
+    The bonds of a straight chain (an alkyne) are one torsion, measured across it.
+
     Args:
         adjacent: (atoms, atoms) bool.
         bonds: (bonds, 2) atoms.
-        single, ring, double: (bonds,) bool.
+        single, ring, double, triple: (bonds,) bool.
         elements: (atoms,) atomic numbers.
     """
     degree = adjacent.sum(1)
+    straight = np.zeros(len(adjacent), dtype=bool)
+    straight[bonds[triple]] = True
+    straight &= degree == 2
     carbonyl = np.zeros(len(adjacent), dtype=bool)
     for (a, b), is_double in zip(bonds, double, strict=True):
         if is_double:
             for carbon, other in ((a, b), (b, a)):
                 carbonyl[carbon] |= elements[carbon] == 6 and elements[other] in _HETERO
     quads, moving = [], []
+    axes: set[tuple[int, int]] = set()
     for (a, b), is_single, in_ring in zip(bonds, single, ring, strict=True):
-        if not is_single or in_ring or min(degree[a], degree[b]) < 2:
+        if not is_single or in_ring:
             continue
+        (near, a_next), (far, b_next) = (
+            _bend(adjacent, straight, *ends) for ends in ((int(a), int(b)), (int(b), int(a)))
+        )
+        axis = (min(near, far), max(near, far))
+        if axis in axes or min(degree[near], degree[far]) < 2:
+            continue
+        axes.add(axis)
         if (carbonyl[a] and elements[b] == 7) or (carbonyl[b] and elements[a] == 7):
             continue
         side = _side(adjacent, int(a), int(b))
         if side[a]:  # a ring through the bond that the flags do not know of
             continue
+        before = np.flatnonzero(adjacent[near])
+        after = np.flatnonzero(adjacent[far])
+        quad = (before[before != a_next][0], near, far, after[after != b_next][0])
         if 2 * side.sum() > len(adjacent):
-            a, b, side = b, a, ~side
-        before = np.flatnonzero(adjacent[a])
-        after = np.flatnonzero(adjacent[b])
-        quads.append((before[before != b][0], a, b, after[after != a][0]))
+            quad, side = quad[::-1], ~side
+        quads.append(quad)
         moving.append(side)
     order = np.argsort([side.sum() for side in moving], kind="stable")
     return Torsions(
         np.array(quads, dtype=np.int16).reshape(-1, 4)[order],
         np.array(moving, dtype=bool).reshape(-1, len(adjacent))[order],
     )
+
+
+def _bend(adjacent: np.ndarray, straight: np.ndarray, atom: int, before: int) -> tuple[int, int]:
+    """Return the first atom from ``atom`` on, away from ``before``, that bends, and the last one
+    before it.
+    """
+    while straight[atom]:
+        (after,) = (int(k) for k in np.flatnonzero(adjacent[atom]) if k != before)
+        atom, before = after, atom
+    return atom, before
 
 
 def _side(adjacent: np.ndarray, fixed: int, start: int) -> np.ndarray:

@@ -217,6 +217,7 @@ def ligand_of(complex_: LigandColumns) -> LigandTopology:
         single=complex_.bond_types == 1,
         ring=complex_.bond_rings > 0,
         double=complex_.bond_types == 2,
+        triple=complex_.bond_types == 3,
         elements=complex_.ligand_elements,
     )
     centres = _tetrahedral(complex_, adjacent)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from rdkit import Chem
 
+from molgen.errors import LigandError
 from molgen.graphs.atom_types import ligand_types
 from molgen.graphs.contact_types import ligand_contacts
 
@@ -84,6 +85,8 @@ def build_torsion_tree(mol: Chem.Mol) -> TorsionTree:
                 span[torsion][1] = len(order)
 
     visit(max(members, key=lambda label: (len(members[label]), -label)), -1)
+    if len(order) < mol.GetNumAtoms():
+        raise LigandError(f"{Chem.MolToSmiles(mol)}: several fragments; expected one molecule")
     position = np.empty(len(order), dtype=np.int64)
     position[order] = np.arange(len(order))
     tree_axis = position[np.array(axis, dtype=np.int64).reshape(-1, 2)]

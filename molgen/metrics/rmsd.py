@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from math import prod
 
 import numpy as np
 from rdkit import Chem
@@ -16,6 +17,8 @@ from rdkit import Chem
 from molgen.errors import LigandError
 from molgen.metrics.symmetry import AtomMaps, atom_maps, heavy_atoms
 
+STARTS = 1024
+"""Assignments of atoms that the superposition of a pose starts from."""
 _CHUNK = 4_000_000  # numbers gathered at once (32 MB)
 
 
@@ -194,16 +197,15 @@ def _aligned(target: np.ndarray, coords: np.ndarray, maps: AtomMaps) -> np.ndarr
     """Smallest RMSD after superposition.
 
     For every core mapping the pose is superposed and the leaves re-assigned in turn until nothing
-    changes, from each of up to six leaf orders so that a small core cannot trap the assignment.
+    changes, from each combination of leaf orders (of many a part, evenly spread) so that a small
+    core cannot trap the assignment.
     """
-    return np.asarray([_aligned_one(target, pose, maps) for pose in coords])
-
-
-def _aligned_one(target: np.ndarray, pose: np.ndarray, maps: AtomMaps) -> float:
     # many mappings already start the assignment from many sides
-    full = _full_maps(
-        maps, len(target), starts=6 if maps.reference_leaves and len(maps.maps) <= 200 else 1
-    )
+    full = _full_maps(maps, len(target), starts=max(1, STARTS // len(maps.maps)))
+    return np.asarray([_aligned_one(target, pose, maps, full) for pose in coords])
+
+
+def _aligned_one(target: np.ndarray, pose: np.ndarray, maps: AtomMaps, full: np.ndarray) -> float:
     best = np.inf
     step = max(1, _CHUNK // (9 * len(target)))
     for start in range(0, len(full), step):
@@ -221,18 +223,24 @@ def _aligned_one(target: np.ndarray, pose: np.ndarray, maps: AtomMaps) -> float:
 
 
 def _full_maps(maps: AtomMaps, atoms: int, starts: int) -> np.ndarray:
-    """(mappings, atoms) pose index of every reference atom, ``starts`` leaf orders a mapping."""
-    stacks = []
-    for turn in range(starts):
-        full = np.full((len(maps.maps), atoms), -1, dtype=np.int64)
-        full[:, maps.core] = maps.maps
-        for at, kinds in maps.reference_leaves.items():
-            for row, parent in enumerate(maps.maps[:, at]):
-                for mine, theirs in zip(kinds, maps.pose_leaves[int(parent)], strict=True):
-                    orders = list(permutations(theirs))
-                    full[row, list(mine)] = orders[turn % len(orders)]
-        stacks.append(full)
-    return np.unique(np.concatenate(stacks), axis=0)
+    """(mappings, atoms) pose index of every reference atom, up to ``starts`` leaf orders each."""
+    rows = []
+    for core in maps.maps:
+        base = np.full(atoms, -1, dtype=np.int64)
+        base[maps.core] = core
+        groups = [
+            (list(mine), list(permutations(theirs)))
+            for at, kinds in maps.reference_leaves.items()
+            for mine, theirs in zip(kinds, maps.pose_leaves[int(core[at])], strict=True)
+        ]
+        total = prod(len(orders) for _, orders in groups)
+        for start in range(min(starts, total)):
+            number, full = start * total // min(starts, total), base.copy()
+            for mine, orders in groups:
+                number, order = divmod(number, len(orders))
+                full[mine] = orders[order]
+            rows.append(full)
+    return np.unique(np.array(rows), axis=0)
 
 
 def _superpose(target: np.ndarray, mapped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,4 +8,4 @@ BANDS = ((0.8, "likely right"), (0.5, "uncertain"), (0.0, "likely wrong"))
 
 def band(confidence: float) -> str:
     """Return the word for a confidence, a probability of RMSD ≤ 2 Å."""
-    return next(word for least, word in BANDS if confidence >= least)
+    return next((word for least, word in BANDS if confidence >= least), BANDS[-1][1])

@@ -49,7 +49,7 @@ class QualityScorer:
         self.domain = read_domain(checkpoint)
         try:
             self.model = load_quality(checkpoint).to(device)
-        except RuntimeError as error:
+        except (RuntimeError, AssertionError) as error:  # the latter: torch without CUDA
             raise DeviceError(f"device {device!r} cannot be used ({error})") from None
         self.device = torch.device(device)
 

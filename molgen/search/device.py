@@ -17,8 +17,8 @@ def resolve_device(name: str) -> str:
     """
     if name == "cpu" or (name == "auto" and not Path("/dev/nvidiactl").exists()):
         return "cpu"
-    kind, _, number = name.partition(":")
-    if name != "auto" and (kind != "cuda" or (number and not number.isdecimal())):
+    kind, colon, number = name.partition(":")
+    if name != "auto" and (kind != "cuda" or (colon and not number.isdecimal())):
         raise DeviceError(f"device {name!r} is not known; expected auto, cpu or cuda[:N]")
     import torch
 

@@ -10,11 +10,11 @@ from molgen.search.selection import distinct
 from molgen.search.settings import SearchSettings
 from molgen.search.templates import LigandTemplate
 
-_POOL = 600
+POOL = 600
 """Distinct minima kept from round to round."""
-_CANDIDATES = 6000
+CANDIDATES = 6000
 """Best minima among which the distinct ones are looked for."""
-_SAME = 1.0
+SAME = 1.0
 """Å RMSD below which two minima count as one in the pool."""
 _APART = 1.5
 """Å RMSD between the starts of a round."""
@@ -48,7 +48,7 @@ def search(
         conformer = np.concatenate([conformer, proposals[1]])
     energies = kernels.minimize_all(states, conformer, ligand, receptor, _BRIEF, _MAX_STEP)
     steps = settings.steps + settings.steps_per_torsion * template.tree.num_torsions
-    pool = _condense((states, conformer, energies), ligand)
+    pool = condense((states, conformer, energies), ligand)
     for _ in range(settings.rounds):
         coords = kernels.place_all(pool[0], pool[1], ligand)
         chosen = distinct(coords, np.arange(len(coords)), _APART, settings.num_chains)
@@ -60,11 +60,11 @@ def search(
         found = found.reshape(-1, found.shape[-1])
         new = (found, shape.ravel(), energy.ravel())
         both = tuple(np.concatenate(pair) for pair in zip(pool, new, strict=True))
-        pool = _condense(both, ligand)
+        pool = condense(both, ligand)
     states, conformer, _ = pool
     energies = kernels.minimize_all(states, conformer, ligand, receptor, _FINAL, _MAX_STEP)
     coords = kernels.place_all(states, conformer, ligand)
-    kept = distinct(coords, np.argsort(energies, kind="stable"), settings.distinct, _POOL)
+    kept = distinct(coords, np.argsort(energies, kind="stable"), settings.distinct, POOL)
     return coords[kept], energies[kept]
 
 
@@ -97,13 +97,13 @@ def random_starts(
     return states, rng.integers(0, len(template.conformers), count)
 
 
-def _condense(pool: tuple, ligand: tuple) -> tuple:
+def condense(pool: tuple, ligand: tuple) -> tuple:
     """Return the best distinct minima of a pool (states, conformers, energies), sorted.
 
     Without this the pool fills with copies of the deepest minimum and the search narrows to it.
     """
-    order = np.argsort(pool[2], kind="stable")[:_CANDIDATES]
+    order = np.argsort(pool[2], kind="stable")[:CANDIDATES]
     states, conformer, energies = (part[order] for part in pool)
     coords = kernels.place_all(states, conformer, ligand)
-    kept = distinct(coords, np.arange(len(coords)), _SAME, _POOL)
+    kept = distinct(coords, np.arange(len(coords)), SAME, POOL)
     return states[kept], conformer[kept], energies[kept]

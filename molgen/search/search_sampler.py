@@ -9,6 +9,7 @@ from rdkit import Chem
 
 from molgen.energy.contacts import ContactPotential
 from molgen.energy.vina_terms import CUTOFF, VinaWeights
+from molgen.errors import LigandError
 from molgen.graphs.torsion_tree import TorsionTree
 from molgen.search import kernels
 from molgen.search.engine import search
@@ -106,10 +107,21 @@ class SearchSampler:
         """Return poses (poses, atoms, 3) Å as given and in their order, with exact energies.
 
         Raises:
-            LigandError: as `sample`.
+            LigandError: as `sample`, or a pose lies where the receptor is not known.
         """
+        self._require_near(ligand, coords)
         template, field = self.prepare(ligand, seed)
         return self._evaluated(ligand, template, field, coords[:, template.tree.order])
+
+    def _require_near(self, ligand: Ligand, coords: np.ndarray) -> None:
+        if not np.isfinite(coords).all():
+            raise LigandError(f"{ligand.name}: a pose has coordinates that are not numbers")
+        gap = np.maximum(self.pocket.lower - coords, coords - self.pocket.upper)
+        if len(coords) and gap.max() > CUTOFF:
+            raise LigandError(
+                f"{ligand.name}: a pose reaches {gap.max():.1f} Å out of the box, where the "
+                f"receptor is not read; expected at most {CUTOFF:g} Å"
+            )
 
     def rank(
         self,

@@ -15,18 +15,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from molgen.geometry.rotations import matrix_from_rotation_vector, random_quaternions
+from molgen.search.engine import CANDIDATES, POOL, SAME
 from molgen.search.selection import distinct
 from molgen.search.settings import SearchSettings
 from molgen.search.torch_pose import PoseEnergy, Problem, minimize_states, step_states
 
-_POOL = 1500
-"""Best minima that are kept from generation to generation."""
 _BRIEF = 12
 """Evaluations spent on a random start."""
 _FINAL = 60
 """Evaluations of the final minimisation."""
-_FINALISTS = 500
-"""Distinct poses that go on to it."""
 _APART = 1.5
 """Å RMSD between the parents of a generation."""
 
@@ -66,7 +63,7 @@ def torch_search(
     generations = [math.ceil(settings.rounds * settings.num_chains * one / size) for one in spent]
     draws = _Draws(generators, energy)
     for generation in range(max(generations)):
-        pool = _best(pool, _POOL)
+        pool = _condensed(energy, pool)
         parents = _distinct(energy, pool, _APART, settings.num_chains)
         chosen = torch.stack([
             one[torch.randint(len(one), (size,), generator=generator).to(one.device)]
@@ -77,16 +74,14 @@ def torch_search(
         over = [generation >= last for last in generations]
         children[2][torch.tensor(over, device=energy.device)] = torch.inf
         pool = _joined(pool, children)
-    pool = _best(pool, _POOL)
-    finalists = _distinct(energy, pool, 0.3 * settings.distinct, _FINALISTS)
-    found = _taken(pool, _padded(finalists))
-    pool = _minimized(energy, found[0], found[1], _FINAL)
-    for ligand, kept in enumerate(finalists):
-        pool[2][ligand, len(kept) :] = torch.inf
-    pool = _best(pool, _POOL)
+    pool = _condensed(energy, pool)
+    none = torch.isinf(pool[2])
+    pool = _minimized(energy, pool[0], pool[1], _FINAL)
+    pool[2][none] = torch.inf
+    pool = _best(pool, POOL)
     result = []
     coords = _placed(energy, pool).cpu().numpy()
-    for ligand, kept in enumerate(_distinct(energy, pool, settings.distinct, _POOL)):
+    for ligand, kept in enumerate(_distinct(energy, pool, settings.distinct, POOL)):
         places = kept.cpu().numpy()
         values = pool[2][ligand].double().cpu().numpy()
         result.append((coords[ligand, places, : energy.atoms[ligand]], values[places]))
@@ -129,6 +124,16 @@ def _joined(first: Population, second: Population) -> Population:
 def _best(pool: Population, count: int) -> Population:
     """Return the ``count`` entries of lowest energy of every ligand, sorted."""
     return _taken(pool, torch.sort(pool[2], stable=True).indices[:, :count])
+
+
+def _condensed(energy: PoseEnergy, pool: Population) -> Population:
+    """Return the best distinct minima of every ligand, sorted, as `engine.condense` does."""
+    pool = _best(pool, CANDIDATES)
+    kept = _distinct(energy, pool, SAME, POOL)
+    found = _taken(pool, _padded(kept))
+    for ligand, places in enumerate(kept):
+        found[2][ligand, len(places) :] = torch.inf
+    return found
 
 
 def _placed(energy: PoseEnergy, pool: Population) -> Float[Tensor, "ligands poses atoms 3"]:

@@ -194,7 +194,8 @@ def ligand_pdbqt(name: str, mol: Chem.Mol) -> str:
 
 def _match_heavy(mol: Chem.Mol, found: Chem.Mol) -> list[int]:
     """Return for every atom of ``mol`` its index in ``found`` (same heavy graph)."""
-    match = found.GetSubstructMatch(mol)
+    # with chirality first: else the two sides of a meso compound may be exchanged
+    match = found.GetSubstructMatch(mol, useChirality=True) or found.GetSubstructMatch(mol)
     if len(match) != mol.GetNumAtoms():
         plain = Chem.AdjustQueryParameters.NoAdjustments()
         plain.makeBondsGeneric = True

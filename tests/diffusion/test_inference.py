@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from molgen.config import build
+from molgen.diffusion import particles
 from molgen.diffusion.inference import SEARCHES, run_search, softened
 from molgen.diffusion.model import SidegenModel
 from molgen.diffusion.network import SidegenConfig
@@ -251,3 +252,12 @@ def test_searches_find_lower_energies_than_draws(kind, walk_of):
 def test_branching_without_noise_is_refused():
     with pytest.raises(ConfigError, match="eta = 0 gives tree no noise"):
         build(SidegenSettings, {"eta": 0.0, "inference": {"kind": "tree"}})
+
+
+def test_particles_that_are_too_few_are_joined_by_the_best_of_the_rest(monkeypatch):
+    energies = torch.tensor([9.0, 8, 7, 6, 1, 2, 3, 0])
+    coords = torch.arange(8.0).reshape(1, 8, 1, 1).expand(-1, -1, 1, 3)
+    last = torch.full((8,), 7)  # one survivor
+    monkeypatch.setattr(particles, "walk_particles", lambda *_: (coords, energies, last))
+    found, values = particles.steer(Toy(), blank(4), energy, SETTINGS, generator())
+    assert values.tolist() == [0, 1, 2, 3] and found[0, :, 0, 0].tolist() == [7, 4, 5, 6]

@@ -68,10 +68,14 @@ def test_terms_are_invariant_batched_and_have_their_gradient(term, checkpoint):
 
 def test_the_noise_level_is_heard(checkpoint):
     topology, coords = made.case()
-    energy = ScfEnergy(checkpoint).bind(topology)
-    clean = energy(coords)
-    assert not torch.allclose(energy.at(0.5)(coords), clean)
-    torch.testing.assert_close(energy.at(0.0)(coords), clean)
+    clean, noisy = (ScfEnergy(checkpoint, sigma=s).bind(topology)(coords) for s in (0.0, 0.5))
+    assert not torch.allclose(noisy, clean)
+
+
+def test_without_any_weight_there_is_no_energy(checkpoint):
+    topology, coords = made.case()
+    nothing = LearnedEnergies(checkpoint, scf=0.0, gap=0.0, charges=0.0).bind(topology)
+    assert torch.equal(nothing(coords), torch.zeros(len(coords), dtype=coords.dtype))
 
 
 def test_one_pass_serves_all_terms(checkpoint, monkeypatch):

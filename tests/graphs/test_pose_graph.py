@@ -64,6 +64,10 @@ def made_protein():
         ("CC=CC", 0),
         ("C1CCCCC1", 0),
         ("CCCCCC", 3),
+        ("c1ccccc1C#Cc1ccccc1", 1),  # one axis from ring to ring
+        ("c1ccccc1C#CC#Cc1ccccc1", 1),
+        ("c1ccccc1CC#C", 1),
+        ("c1ccccc1C#N", 0),
     ],
 )
 def test_rotatable_bonds(smiles, torsions):
@@ -75,6 +79,20 @@ def test_the_smaller_side_moves_and_the_axis_stays():
     for quad, moving in zip(found.quads, found.moving, strict=True):
         assert 2 * moving.sum() <= len(moving)
         assert moving[quad[2]] and not moving[quad[1]]
+
+
+def test_a_torsion_across_a_straight_chain_has_a_value():
+    """Of three atoms in line none has: what is measured there is noise."""
+    found = topology("c1ccccc1C#Cc1ccccc1")
+    (quad,) = found.torsions.quads
+    xyz = embedded("c1ccccc1C#Cc1ccccc1").GetConformer().GetPositions()
+    for a, b, c in (quad[:3], quad[1:]):
+        one, two = xyz[a] - xyz[b], xyz[c] - xyz[b]
+        angle = np.degrees(np.arccos(one @ two / np.linalg.norm(one) / np.linalg.norm(two)))
+        assert 90 < angle < 150
+    moving = found.torsions.moving[0]
+    assert moving[quad[2]] and moving[quad[3]] and not moving[quad[:2]].any()
+    assert found.rigid[quad[0], quad[2]] and not found.rigid[quad[0], quad[3]]
 
 
 def test_pairs_of_butane():

@@ -78,6 +78,10 @@ def test_leaf_permutations_by_hand():
         "O=[N+]([O-])c1ccccc1",
         "CC",
         "O=C=O",
+        "CC(C)CC(C)C",
+        "CC(C)NCC(C)C",
+        "OC(=O)CCC(=O)O",
+        "OC(=O)C(O)C(O)C(=O)O",
     ],
 )
 def test_agrees_with_rdkit(smiles):
@@ -86,6 +90,7 @@ def test_agrees_with_rdkit(smiles):
     poses = [random_pose(mol, rng, sigma) for sigma in (0.1, 1.0, 3.0)]
     expected = [rdMolAlign.CalcRMS(Chem.Mol(pose), mol) for pose in poses]
     assert ligand_rmsd(mol, poses) == pytest.approx(expected, abs=1e-6)
+    poses += [embedded(smiles, seed=seed) for seed in range(20, 30)]
     best = [rdMolAlign.GetBestRMS(Chem.Mol(pose), mol) for pose in poses]
     assert aligned_rmsd(mol, poses) == pytest.approx(best, abs=1e-4)
 

@@ -119,7 +119,7 @@ def test_names_of_samplers_and_devices(made):
         build_sampler("serch", made.protein, made.pocket, SamplerSettings(), "cpu")
     assert resolve_device("cpu") == "cpu"
     assert resolve_device("auto").split(":")[0] in ("cpu", "cuda")
-    for name in ("gpu", "cuda:x", "CPU", ""):
+    for name in ("gpu", "cuda:x", "cuda:", "CPU", ""):
         with pytest.raises(DeviceError, match="is not known; expected auto, cpu or cuda"):
             resolve_device(name)
     with pytest.raises(DeviceError, match="'cuda:99' is not there; this machine has"):

@@ -164,7 +164,7 @@ def test_boxes_of_different_size_are_not_searched_together(case):
 
 
 def test_searched_together_they_find_what_they_find_alone(case, others, monkeypatch):
-    monkeypatch.setattr(torch_engine, "_FINALISTS", 30)
+    monkeypatch.setattr(torch_engine, "POOL", 30)
     problems = [(case[2], case[1]), *others]
     generators = [torch.Generator().manual_seed(k) for k in range(3)]
     light = replace(SETTINGS, rounds=1)
@@ -198,3 +198,17 @@ def test_search_finds_the_minimum_of_the_compiled_engine(case):
     assert np.array_equal(coords, runs[1][0]) and np.array_equal(energies, runs[1][1])
     if torch.cuda.is_available():
         assert searched("cuda")[1][0] == pytest.approx(expected[0], abs=0.3)
+
+
+def test_a_rigid_ligand_comes_back_with_as_many_poses_as_from_the_compiled_engine(made):
+    """A pool of the best minima of any kind fills with copies of the deepest one."""
+    settings = replace(SETTINGS, num_starts=512, rounds=3)
+    ligand = Ligand("indole", Chem.MolFromSmiles("c1ccc2[nH]ccc2c1"))
+    template = build_template(ligand, embed_conformers(ligand, 2, 1))
+    field = build_field(made.receptor, made.pocket, template.tree, made.potential, 0.5)
+    coords, energies = search(field, template, settings, np.random.default_rng(0))
+    generator = torch.Generator().manual_seed(0)
+    ((found, values),) = torch_search([(field, template)], settings, [generator], "cpu")
+    assert len(coords) > 50
+    assert len(found) > 0.6 * len(coords)
+    assert values[0] == pytest.approx(energies[0], abs=0.1)

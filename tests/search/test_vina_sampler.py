@@ -67,3 +67,16 @@ def test_it_takes_no_more_threads_than_torch(made, monkeypatch, asked, taken):
     with pytest.raises(LigandError, match="enough"):
         sampler(made, conformers=1, threads=asked).sample(LIGAND, 1, seed=0)
     assert seen == [taken]
+
+
+def test_the_sides_of_a_meso_ligand_stay_where_they_are():
+    """Meeko numbers the atoms anew; both sides are the same but for their configuration."""
+    mol = Chem.MolFromSmiles("C[C@H]1CCC[C@@H](C)N1C(=O)Cc1ccccc1")
+    order = [int(k) for k in np.random.default_rng(1).permutation(mol.GetNumAtoms())]
+    for turn in range(6):
+        other = Chem.RenumberAtoms(mol, order[turn:] + order[:turn])
+        found = vina_peer._match_heavy(mol, other)
+        same = Chem.RenumberAtoms(other, found)
+        tags = [atom.GetPropsAsDict(True, True).get("_CIPCode") for atom in mol.GetAtoms()]
+        Chem.AssignStereochemistry(same, cleanIt=True, force=True)
+        assert [a.GetPropsAsDict(True, True).get("_CIPCode") for a in same.GetAtoms()] == tags
