@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from molgen.energy.terms import BoundEnergy
-from molgen.energy.vina_terms import CUTOFF, VinaWeights, pair_energy
+from molgen.energy.vina_terms import CUTOFF, VinaWeights, bin_distances, pair_energy
 from molgen.errors import ConfigError
 from molgen.geometry.neighbours import radius_pairs
 from molgen.graphs.energy_topology import EnergyTopology
@@ -147,7 +147,7 @@ def build_grids(
     """
     device, dtype = receptor.device, receptor.dtype
     rows, row_of = np.unique(receptor_types, return_inverse=True)
-    distance = np.arange(int(CUTOFF * DENSITY) + 2) / DENSITY
+    distance = bin_distances(DENSITY)
     table = pair_energy(distance[None, :, None], rows[:, None, None], kinds[None, None, :], weights)
     bins = len(distance)
     tables = torch.as_tensor(table, device=device, dtype=dtype).reshape(-1, len(kinds))

@@ -13,7 +13,7 @@ import numpy as np
 import openmm
 
 from molgen.energy import openmm as border
-from molgen.energy.openmm import KJ_PER_KCAL, NM_PER_ANGSTROM, Relaxed, to_nm
+from molgen.energy.openmm import Relaxed, to_nm
 from molgen.energy.openmm_forces import (
     HeavyAtomConfig,
     Restraints,
@@ -22,7 +22,6 @@ from molgen.energy.openmm_forces import (
 )
 from molgen.energy.openmm_strain import LocalGeometry, Strain
 from molgen.energy.openmm_topology import HeavyTerms, heavy_terms
-from molgen.errors import StructureError
 from molgen.structure.protein import Protein
 
 __all__ = ["HeavyAtomConfig", "HeavyAtomField", "Relaxed", "Restraints", "Strain"]
@@ -79,15 +78,14 @@ class HeavyAtomField:
         values = border.check_coords(coords, self.atoms, self.name)
         context = self._context(restraints)
         strain = self._geometry.measure(values)
-        limit = tolerance * KJ_PER_KCAL / NM_PER_ANGSTROM
         if strain.worst_bond > _BAD_BOND or strain.closest < _BAD_CONTACT:
             # coincident atoms have no direction to part in: a fixed jitter gives them one
             values = values + np.random.default_rng(0).normal(0.0, 0.02, values.shape)
             for wall in _SOFT:
-                values = self._minimise(context, values, wall, 0.0, limit, _SOFT_STEPS)
+                values = self._minimise(context, values, wall, 0.0, tolerance, _SOFT_STEPS)
         for _ in range(_MIRRORS):
             values = self._geometry.mirror(values)
-            values = self._minimise(context, values, 1.0, 1.0, limit, steps)
+            values = self._minimise(context, values, 1.0, 1.0, tolerance, steps)
             if not self._geometry.measure(values).inverted:
                 break
         what = f"{self.name}: relaxation"
@@ -99,17 +97,15 @@ class HeavyAtomField:
         coords: np.ndarray,
         wall: float,
         attraction: float,
-        limit: float,
+        tolerance: float,
         steps: int,
     ) -> np.ndarray:
         context.setPositions(to_nm(coords))
         context.setParameter("wall", wall)
         context.setParameter("attraction", attraction)
-        try:
-            openmm.LocalEnergyMinimizer.minimize(context, limit, steps)
-        except openmm.OpenMMException as error:
-            raise StructureError(f"{self.name}: relaxation failed: {error}") from error
-        return border.read_coords(context, f"{self.name}: relaxation").astype(np.float64)
+        what = f"{self.name}: relaxation"
+        border.minimise(context, steps, tolerance, what)
+        return border.read_coords(context, what).astype(np.float64)
 
     def energy(self, coords: np.ndarray, restraints: Restraints | None = None) -> float:
         """Return the energy of ``coords`` (atoms, 3) Å in kcal/mol, restraints included."""

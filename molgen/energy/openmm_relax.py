@@ -206,21 +206,6 @@ def _moving_atoms(pocket: PocketAtoms, points: np.ndarray, flexible: float) -> n
     return np.isin(pocket.residue, chosen) & pocket.movable
 
 
-def _felt_atoms(
-    pocket: PocketAtoms, coords: np.ndarray, moves: np.ndarray, settings: RelaxSettings
-) -> np.ndarray:
-    """Return the atoms within the cutoff of anything that moves."""
-    felt = np.array(moves)
-    for points, reach in (
-        (coords, settings.cutoff + LIGAND_MAY_MOVE),
-        (pocket.coords[moves], settings.cutoff),
-    ):
-        if len(points):
-            gaps, _ = cKDTree(points).query(pocket.coords, distance_upper_bound=reach)
-            felt |= np.isfinite(gaps)
-    return np.flatnonzero(felt)
-
-
 def _between(
     ligand: LigandField, pocket: PocketAtoms, kept: np.ndarray, start: np.ndarray, cutoff: float
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -66,9 +66,19 @@ def internal_energy(
     return np.asarray(pair_energy(distance, kinds[first], kinds[second], weights).sum(axis=1))
 
 
+def bin_distances(bins_per_angstrom: int) -> np.ndarray:
+    """Return the distances in Å that the bins of a table stand for, (bins,), past the cutoff.
+
+    Those at the cutoff and beyond stand for just inside of it: interpolation would else let the
+    last bin run down to zero. Whoever reads a table cuts by distance.
+    """
+    distance = np.arange(int(CUTOFF * bins_per_angstrom) + 2) / bins_per_angstrom
+    return np.minimum(distance, np.nextafter(CUTOFF, 0.0))
+
+
 def pair_table(
     first: np.ndarray, second: np.ndarray, weights: VinaWeights, bins_per_angstrom: int
 ) -> np.ndarray:
-    """Return energies on a distance grid, (pairs, bins) float64; bin k stands for k / density Å."""
-    distance = np.arange(int(CUTOFF * bins_per_angstrom) + 2) / bins_per_angstrom
+    """Return energies at `bin_distances`, (pairs, bins) float64."""
+    distance = bin_distances(bins_per_angstrom)
     return pair_energy(distance[None, :], first[:, None], second[:, None], weights)

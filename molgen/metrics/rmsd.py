@@ -15,6 +15,7 @@ import numpy as np
 from rdkit import Chem
 
 from molgen.errors import LigandError
+from molgen.geometry.kabsch import rotations
 from molgen.metrics.symmetry import AtomMaps, atom_maps, heavy_atoms
 
 STARTS = 1024
@@ -248,11 +249,8 @@ def _superpose(target: np.ndarray, mapped: np.ndarray) -> tuple[np.ndarray, np.n
     centred = mapped - mapped.mean(axis=1, keepdims=True)
     middle = target.mean(axis=0)
     goal = target - middle
-    u, _, vt = np.linalg.svd(np.einsum("nai,aj->nij", centred, goal))
-    sign = np.ones((len(mapped), 3))
-    sign[:, 2] = np.sign(np.linalg.det(u) * np.linalg.det(vt))
-    rotation = np.einsum("nij,nj,njk->nik", u, sign, vt)
-    moved = centred @ rotation
+    turn = rotations(np.einsum("nai,aj->nij", centred, goal))
+    moved = centred @ turn.transpose(0, 2, 1)
     rmsd = np.sqrt(np.square(moved - goal).sum(axis=-1).mean(axis=-1))
     return moved + middle, rmsd
 

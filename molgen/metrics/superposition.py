@@ -26,6 +26,7 @@ import numpy as np
 
 from molgen.config import limited
 from molgen.errors import StructureError
+from molgen.geometry.kabsch import rotations
 
 GDT_CUTOFFS = (1.0, 2.0, 4.0, 8.0)
 """Distances of GDT-TS in Å."""
@@ -215,14 +216,6 @@ class _Search:
         weights[:, 7:16] = -2 * turn.transpose(0, 2, 1).reshape(-1, 9)
         weights[:, 16] = 1.0
         return np.maximum(weights @ self.moments.T, 0.0)
-
-
-def rotations(covariance: np.ndarray) -> np.ndarray:
-    """Return the proper rotations R that maximise Σ y·Rx, (sets, 3, 3), from Σ x yᵀ (Kabsch)."""
-    u, _, vt = np.linalg.svd(covariance)
-    turned = np.linalg.det(u @ vt) < 0
-    u[turned, :, 2] *= -1
-    return (u @ vt).transpose(0, 2, 1)
 
 
 def _within(distances: np.ndarray, cutoff: float) -> np.ndarray:

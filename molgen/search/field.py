@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from molgen.energy.contacts import ContactPotential
-from molgen.energy.vina_terms import CUTOFF, VinaWeights, pair_energy, pair_table
+from molgen.energy.vina_terms import CUTOFF, VinaWeights, bin_distances, pair_energy, pair_table
 from molgen.graphs.atom_types import receptor_types
 from molgen.graphs.contact_types import receptor_contacts
 from molgen.graphs.torsion_tree import TorsionTree
@@ -124,7 +124,7 @@ def contact_tables(
     rows, row = np.unique(receptor.types.reshape(-1, 2), axis=0, return_inverse=True)
     pairs = np.stack([tree.types, tree.contacts], axis=1).astype(np.int64)
     kinds, kind = np.unique(pairs, axis=0, return_inverse=True)
-    distance = (np.arange(int(CUTOFF * DENSITY) + 2) / DENSITY)[None, :, None]
+    distance = bin_distances(DENSITY)[None, :, None]
     tables = pair_energy(
         distance, rows[:, None, None, 0], kinds[None, None, :, 0], potential.weights
     )

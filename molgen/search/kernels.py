@@ -390,7 +390,7 @@ def _turn_about(state, centre, rx, ry, rz, out):  # type: ignore[no-untyped-def]
 def mutate(state, conformer, conformers, xyz, out):  # type: ignore[no-untyped-def]
     """Write a random change of ``state`` into ``out`` and return the conformer to use.
 
-    One of: shift by up to 2 Å, small turn, half turn, new torsion, other conformer.
+    One of: a shift by up to 1 Å an axis, small turn, half turn, new torsion, other conformer.
     """
     torsions = state.shape[0] - 7
     out[:] = state

@@ -11,6 +11,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
+from molgen.geometry.kabsch import rotations
 from molgen.graphs.torsion_tree import TorsionTree, build_torsion_tree
 from molgen.structure import Ligand
 
@@ -134,10 +135,8 @@ def _turn(coords: np.ndarray, tree: TorsionTree, torsion: int, angle: float) -> 
 
 
 def superpose(moving: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the rotation (3, 3) to right-multiply centred ``moving`` with (Kabsch 1976)."""
-    u, _, vt = np.linalg.svd(moving.T @ target)
-    sign = np.sign(np.linalg.det(u @ vt)) or 1.0
-    return np.asarray(u @ np.diag([1.0, 1.0, sign]) @ vt)
+    """Return the rotation (3, 3) to right-multiply centred ``moving`` with."""
+    return np.asarray(rotations((moving.T @ target)[None])[0].T)
 
 
 def _torsion_energy(embedded: Chem.Mol, tree: TorsionTree, coords: np.ndarray) -> np.ndarray:

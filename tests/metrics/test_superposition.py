@@ -13,7 +13,6 @@ from molgen.metrics.superposition import (
     GDT_CUTOFFS,
     SuperpositionConfig,
     gdt_ts,
-    rotations,
     superposition_scores,
     tm_distance,
     tm_score,
@@ -125,15 +124,6 @@ def test_points_on_a_line_are_superposed():
     line = np.arange(30.0)[:, None] * [3.8, 0, 0]
     assert tm_score(line, moved(line)) == pytest.approx(1.0)
     assert gdt_ts(np.zeros((5, 3)), np.ones((5, 3))) == 1.0
-
-
-def test_rotations_are_proper():
-    rng = np.random.default_rng(1)
-    found = rotations(rng.normal(size=(50, 3, 3)))
-    assert np.linalg.det(found) == pytest.approx(np.ones(50))
-    turn = Rotation.from_rotvec([0.3, 1.2, -0.7]).as_matrix()
-    points = rng.normal(size=(9, 3))
-    assert rotations((points.T @ (points @ turn.T))[None])[0] == pytest.approx(turn)
 
 
 def test_refuses_what_does_not_fit():

@@ -12,6 +12,7 @@ import argparse
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -51,6 +52,8 @@ def main() -> None:
     folder = checkpoint_folder(options.checkpoint)
     facts = json.loads((folder / "metrics.json").read_text("utf-8"))
     training = as_trained(facts["settings"])
+    # in both spaces, also where one was trained in
+    training = replace(training, sampling=replace(training.sampling, cartesian=0.5))
     store, model = Store(options.store), load_sidegen(options.checkpoint)
     parts, _ = split_parts(list(store.rows.values()), options.split, training.seed)
     if split_facts(parts, options.split, training.seed)["split_sha256"] != facts["split_sha256"]:
