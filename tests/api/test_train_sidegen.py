@@ -252,9 +252,9 @@ def test_turning_the_whole_input_turns_what_the_shipped_model_draws(space):
     crystal = read_ligand(COMPLEXES / NAME / f"{NAME}_ligand.sdf")
     turn = Rotation.random(random_state=3).as_matrix()
     settings = {"space": space, "samples": 4, "steps": 20}
-    plain = sampler("sidegen-1", **settings).propose(crystal, 0)
+    plain = sampler("sidegen-2", **settings).propose(crystal, 0)
     # not rounded: in rigid-torsion space float32 coordinates are too coarse, see docs/sidegen.md
-    turned = sampler("sidegen-1", turn, np.float64, **settings).propose(crystal, 0)
+    turned = sampler("sidegen-2", turn, np.float64, **settings).propose(crystal, 0)
     np.testing.assert_allclose(turned, plain @ turn.T, atol=1e-3, rtol=0)
 
 

@@ -18,7 +18,7 @@ def seen(batch):
     poses = coords[:, :1].float().expand(-1, 7, -1, -1)
     noise = torch.randn(poses.shape, generator=torch.Generator().manual_seed(2))
     noisy = (poses + 2.0 * noise) * ligand.mask[:, None, :, None]
-    network = load_sidegen("sidegen-1").network
+    network = load_sidegen("sidegen-2").network
     graph = type(target)(
         **{k: v.float() if v.is_floating_point() else v for k, v in vars(target).items()}
     )

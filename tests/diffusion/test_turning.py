@@ -26,7 +26,7 @@ from .conftest import doubled, turned
 
 @pytest.fixture(scope="module")
 def model():
-    return load_sidegen("sidegen-1").double().eval()
+    return load_sidegen("sidegen-2").double().eval()
 
 
 @pytest.mark.parametrize("space", ["rigid-torsion", "cartesian"])
