@@ -1,7 +1,7 @@
 """Poses that a sampler found, relaxed in the pocket: `molgen generate --relax`.
 
-A relaxed pose takes the place of the one found only where it is valid and that was not, or is at
-least as valid and more confident (without a model of confidence: scores better). It keeps the rank
+A relaxed pose takes the place of the one found only where it passes more checks, or as many and is
+more confident (without a model of confidence: scores better). It keeps the rank
 of the one found among poses of its validity. Both are kept.
 """
 

@@ -121,11 +121,8 @@ class PoseRelaxer:
         """
         self.receptor, self.config, self.seed = receptor, config, seed
         self.platform = choose_platform(config.platform)
-        self._charges = formal_charges
+        self.formal_charges = formal_charges
         self._tree = cKDTree(receptor.coords)
-        self._pocket: PocketAtoms | None = None
-        self._residues = np.zeros(0, dtype=np.int64)
-        self._points = np.zeros((0, 3))
 
     def gap(self, coords: np.ndarray) -> float:
         """Return the distance from a pose (atoms, 3) to the nearest atom of the receptor, Å."""
@@ -145,7 +142,8 @@ class PoseRelaxer:
             DeviceError: the platform does not work.
         """
         raws = [pose_molecule(ligand, coords) for ligand, coords in poses]
-        found = [self._try(mol, true.name) for mol in raws]
+        pocket = _Pocket(self)  # of these poses alone: what was relaxed before must not matter
+        found = [self._try(mol, true.name, pocket) for mol in raws]
         news = [
             _placed(mol, trial.pose.coords) if trial.pose is not None else None
             for mol, trial in zip(raws, found, strict=True)
@@ -165,7 +163,7 @@ class PoseRelaxer:
             )
         return outcomes
 
-    def _try(self, mol: Chem.Mol, name: str) -> _Trial:
+    def _try(self, mol: Chem.Mol, name: str, pocket: _Pocket) -> _Trial:
         """Minimise one pose; that it cannot be done is an outcome."""
         coords = mol.GetConformer().GetPositions()
         pose, reason = None, ""
@@ -176,28 +174,11 @@ class PoseRelaxer:
             try:
                 with quiet_rdkit():
                     field = LigandField(mol)
-                pocket = self._around(coords)
-                pose = relax_pose(field, coords, pocket, self.config.physics, self.platform, name)
+                around = pocket.around(coords)
+                pose = relax_pose(field, coords, around, self.config.physics, self.platform, name)
             except InputError as error:
                 reason = " ".join(str(error).split())
         return _Trial(pose, reason)
-
-    def _around(self, coords: np.ndarray) -> PocketAtoms:
-        """Return the modelled receptor, modelled anew when it does not reach round the pose."""
-        needed = self._within(coords, self.config.physics.reach)
-        if self._pocket is None or not np.isin(needed, self._residues).all():
-            points = np.concatenate([self._points, coords])
-            reach = self.config.physics.reach + _PADDING
-            self._pocket = pocket_atoms(
-                self.receptor, points, reach, formal_charges=self._charges,
-                ph=self.config.physics.ph, seed=self.seed,
-            )  # fmt: skip
-            self._points, self._residues = points, self._within(points, reach)
-        return self._pocket
-
-    def _within(self, points: np.ndarray, reach: float) -> np.ndarray:
-        near = self.receptor.near(points, reach)
-        return np.unique(self.receptor.residue_index()[near])
 
     def _outcome(
         self,
@@ -242,6 +223,34 @@ class PoseRelaxer:
             **properties,
         }
         return RelaxOutcome(raw, new, accepted, pose is None, properties)
+
+
+class _Pocket:
+    """The modelled receptor round the poses of one ligand so far."""
+
+    def __init__(self, relaxer: PoseRelaxer) -> None:
+        self._of = relaxer
+        self._atoms: PocketAtoms | None = None
+        self._residues = np.zeros(0, dtype=np.int64)
+        self._points = np.zeros((0, 3))
+
+    def around(self, coords: np.ndarray) -> PocketAtoms:
+        """Return the modelled receptor, modelled anew when it does not reach round the pose."""
+        physics = self._of.config.physics
+        needed = self._within(coords, physics.reach)
+        if self._atoms is None or not np.isin(needed, self._residues).all():
+            points = np.concatenate([self._points, coords])
+            reach = physics.reach + _PADDING
+            self._atoms = pocket_atoms(
+                self._of.receptor, points, reach, formal_charges=self._of.formal_charges,
+                ph=physics.ph, seed=self._of.seed,
+            )  # fmt: skip
+            self._points, self._residues = points, self._within(points, reach)
+        return self._atoms
+
+    def _within(self, points: np.ndarray, reach: float) -> np.ndarray:
+        near = self._of.receptor.near(points, reach)
+        return np.unique(self._of.receptor.residue_index()[near])
 
 
 def refusal(

@@ -34,6 +34,8 @@ TOGETHER = 16
 """Models held at once, to be predicted in one batch on a GPU."""
 
 
+_MISSING = "residues lack heavy atoms"
+"""In the note of `molgen.io` on incomplete residues."""
 _DUPLICATES = ("repeated chain atoms", "at a position that another has")
 """Notes of the reader that earn a flag."""
 
@@ -184,6 +186,9 @@ class ModelScorer:
             count = sum(reason.startswith(start) for reason in report.reasons)
             if count:
                 yield f"{title}: {count} residue{'s' if count > 1 else ''}"
+        for note in protein.notes:
+            if _MISSING in note:
+                yield note.partition(":")[0]
         if any(text in note for note in protein.notes for text in _DUPLICATES):
             yield "duplicate residues or atoms: first kept"
         outside = self.scorer.outside(contacts)

@@ -105,7 +105,7 @@ def train_confidence(
         model,
         save_confidence,
         trained_on=len(ids["train"]),
-        held_out=len(rated),
+        held_out=len({one.id for one in rated}),
         metrics=json_ready(measured(rated, *_line(model))),
         facts={
             "settings": to_dict(settings),
@@ -113,7 +113,7 @@ def train_confidence(
             **split_facts(ids, split, seed),
             **left_out,
             "poses": int(sum(len(data.poses[k].rmsd) for k in parts["train"])),
-            "held_complexes": len(rated),
+            "held_complexes": len({one.id for one in rated}),
         },
         domain=_domain(data, parts["train"]),
         card=_card,

@@ -14,6 +14,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from molgen.datasets.manifest import MANIFEST
@@ -59,11 +60,11 @@ class ShardTask:
     folder: Path
     part: int
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Digest of all that decides the content, the files by name and size."""
-        lines = [f"{FORMAT} {VERSION}", f"{self.target} {self.weight:g} {_size(self.native)}"]
-        lines += [f"{m.name}\t{m.kind}\t{_size(m.path) if m.path else 0}" for m in self.models]
+        """Digest of all that decides the content of the shard."""
+        lines = [f"{FORMAT} {VERSION}", f"{self.target} {self.weight:g} {_digest(self.native)}"]
+        lines += [f"{m.name}\t{m.kind}\t{_digest(m.path)}" for m in self.models]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     @property
@@ -271,8 +272,8 @@ def _message(error: Exception, task: ShardTask) -> str:
     return " ".join(text.split())[:300]
 
 
-def _size(path: Path | None) -> int:
-    return path.stat().st_size if path else 0
+def _digest(path: Path | None) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
 
 
 def finish_store(folder: Path, shards: Sequence[Path]) -> list[Row]:

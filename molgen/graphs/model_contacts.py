@@ -94,7 +94,7 @@ def model_contacts(protein: Protein) -> tuple[ModelContacts, ResidueReport]:
     contacts = ModelContacts(
         residue_type=atoms.residue_type[is_node].astype(np.uint8),
         chain=atoms.chain[is_node].astype(np.int16),
-        number=polymer.residue_numbers[starts].astype(np.int32),
+        number=_along_chain(polymer.residue_numbers[starts], atoms.chain[is_node]),
         backbone=backbone_coords(coords, slots).astype(np.float32),
         torsions=torsion_angles(coords, atoms)[is_node].astype(np.float32),
         volume=np.bincount(owner, diagram.volumes[inside], nodes).astype(np.float32),
@@ -110,6 +110,13 @@ def model_contacts(protein: Protein) -> tuple[ModelContacts, ResidueReport]:
         contact_edge=contact_edge,
     )
     return contacts, report
+
+
+def _along_chain(numbers: np.ndarray, chain: np.ndarray) -> np.ndarray:
+    """Return residue numbers that go up where only insertion codes differ (50, 50A), int32."""
+    again = np.zeros(len(numbers), dtype=np.int64)
+    again[1:] = (numbers[1:] == numbers[:-1]) & (chain[1:] == chain[:-1])
+    return (numbers + np.cumsum(again)).astype(np.int32)
 
 
 def _edges(

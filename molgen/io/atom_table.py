@@ -108,7 +108,7 @@ def parse_structure(path: str | Path) -> ParsedFile:
     name = file_stem(path)
     if _is_cif(content, file_suffix(path), path):
         return _parse_cif(content, name, path)
-    return _parse_pdb(content, name, path)
+    return parse_pdb(content, name, path)
 
 
 def _is_cif(content: bytes, suffix: str, path: Path) -> bool:
@@ -126,7 +126,10 @@ def _is_cif(content: bytes, suffix: str, path: Path) -> bool:
     return bool(looks_cif and b"_atom_site." in content)
 
 
-def _parse_pdb(content: bytes, name: str, path: Path) -> ParsedFile:
+def parse_pdb(content: bytes, name: str, path: Path) -> ParsedFile:
+    """Return what PDB text holds; ``path`` is named in errors, which are those of
+    `parse_structure`.
+    """
     _check_pdb_coordinates(content, path)
     try:
         # else two subunits under one name are merged, residue by residue

@@ -6,12 +6,14 @@ that format can hold it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import gemmi
 
 from molgen.errors import StructureError
+from molgen.io.atom_table import parse_pdb
+from molgen.io.repeated_chains import separate_chains
 from molgen.structure.protein import ResidueId
 
 _MODEL = b"MODEL "
@@ -38,7 +40,7 @@ def with_bfactors(
     if is_cif(content):
         return _rewritten(content, values, path, model)
     try:
-        return ".pdb", _relabelled(content, values)
+        return ".pdb", _relabelled(content, values, _chains(content, values, path))
     except ValueError:  # residue numbers that are none
         return _rewritten(content, values, path, model)
 
@@ -74,16 +76,39 @@ def split_models(content: bytes) -> dict[int, bytes]:
     return {number: b"".join([*header, *lines, b"END\n"]) for number, lines in models.items()}
 
 
-def _relabelled(content: bytes, values: Mapping[ResidueId, float]) -> bytes:
-    column: dict[bytes, bytes] = {}
+def _chains(content: bytes, values: Mapping[ResidueId, float], path: Path) -> Sequence[str] | None:
+    """Return the chain of every atom record as it is read, where the reader renamed any.
+
+    Raises:
+        ValueError: the records are not read one by one.
+    """
+    lines = [line for line in content.splitlines() if line[:6] in _ATOMS]
+    written = {_ascii(line[20:22]).strip() for line in lines}
+    if written >= {residue.chain for residue in values}:
+        return None
+    atoms, _ = separate_chains(parse_pdb(content, path.stem, path).atoms)
+    names = [_ascii(line[12:16]).strip() for line in lines]
+    if names != [name.decode() for name in atoms.names.tolist()]:
+        raise ValueError("atoms in another order than their records")
+    return [name.decode() for name in atoms.chains.tolist()]
+
+
+def _relabelled(
+    content: bytes, values: Mapping[ResidueId, float], chains: Sequence[str] | None
+) -> bytes:
+    column: dict[tuple[bytes, str], bytes] = {}
     lines = content.splitlines(keepends=True)
+    of_atoms = iter(chains or ())
     for at, line in enumerate(lines):
         if line[:6] not in _ATOMS:
             continue
         residue = line[20:27]  # two columns of the chain, number, insertion code
-        text = column.get(residue)
+        chain = next(of_atoms, "")
+        text = column.get((residue, chain))
         if text is None:
-            text = column[residue] = b"%6.2f" % values.get(_residue(residue), 0.0)
+            found = _residue(residue)
+            found = ResidueId(chain, *found[1:]) if chains else found
+            text = column[residue, chain] = b"%6.2f" % values.get(found, 0.0)
         if len(line) > 66:
             lines[at] = line[:60] + text + line[66:]
         else:

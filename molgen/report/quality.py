@@ -64,7 +64,7 @@ def write_quality_report(
     Raises:
         OutputError: the file cannot be written.
     """
-    columns = [key for key in (rows[0] if rows else {}) if key in HEADINGS]
+    columns = [key for key in dict.fromkeys(k for row in rows for k in row) if key in HEADINGS]
     facts = {key: value for key, value in run.items() if is_plain(value)}
     page = template("quality.html.j2").render(
         title=title,

@@ -85,11 +85,11 @@ class ConfidenceData:
 
     Args:
         store: of `molgen preprocess`.
-        folders: outputs of `molgen label poses`; poses of one complex in several are joined.
+        folders: outputs of `molgen label poses`; a complex in several is as many examples.
         found: best poses of the search that count.
 
     Attributes:
-        ids: of the complexes.
+        ids: of the complex of every example.
         fingerprint: SHA-256 over all labels.
 
     Raises:

@@ -41,13 +41,20 @@ def calibration_error(chance: np.ndarray, right: np.ndarray, bins: int = BINS) -
 
 
 def measured(rated: Sequence[Rated], slope: float, offset: float) -> dict[str, dict[str, float]]:
-    """Return value and 95 % interval (bootstrap over complexes) of every measure."""
+    """Return value and 95 % interval (bootstrap over complexes) of every measure.
+
+    A complex that was searched several times is drawn with all its searches.
+    """
     rng = np.random.default_rng(0)
     value = _measures(rated, slope, offset)
-    draws = [
-        _measures([rated[k] for k in rng.integers(len(rated), size=len(rated))], slope, offset)
-        for _ in range(DRAWS)
-    ]
+    searches: dict[str, list[Rated]] = {}
+    for one in rated:
+        searches.setdefault(one.id, []).append(one)
+    groups = list(searches.values())
+    draws = []
+    for _ in range(DRAWS):
+        chosen = rng.integers(len(groups), size=len(groups))
+        draws.append(_measures([one for k in chosen for one in groups[k]], slope, offset))
     table = {}
     for name in MEASURES:
         known = [draw[name] for draw in draws if np.isfinite(draw[name])]

@@ -36,7 +36,7 @@ class ContactTraining:
         near_native: Å RMSD up to which a pose counts as right.
         pseudo_counts: added to observed and expected contacts, against rare pairs.
         shrink: factor on the fitted curves. The search finds the minima of whatever is fitted, so a
-            correction taken in full is exploited; see docs/scoring.md for the scan.
+            correction taken in full is exploited; see docs/search.md for the scan.
         strain: weight of the torsion preferences, as in the search.
         seed: of the shuffling.
     """

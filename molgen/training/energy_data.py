@@ -16,6 +16,7 @@ from molgen.datasets.store import Store
 from molgen.energy.property_model import composition
 from molgen.errors import InputError, StoreError
 from molgen.graphs.pose_graph import LigandGraph, ligand_of, stack_ligands
+from molgen.training.task import packed
 
 
 @dataclass(frozen=True)
@@ -185,14 +186,7 @@ class EnergyData:
         rng = np.random.default_rng(seed)
         order = rng.permutation(np.asarray(positions))
         order = order[np.argsort(self.sizes[order] + rng.uniform(0.0, 4.0, len(order)))]
-        batches: list[list[int]] = [[]]
-        largest = 0
-        for k in order.tolist():
-            largest = max(largest, int(self.sizes[k]))
-            if batches[-1] and (len(batches[-1]) + 1) * largest > sampling.atoms:
-                batches.append([])
-                largest = int(self.sizes[k])
-            batches[-1].append(k)
+        batches = packed(order.tolist(), self.sizes, sampling.atoms)
         return [
             (tuple(batches[k]), int(rng.integers(2**31))) for k in rng.permutation(len(batches))
         ]

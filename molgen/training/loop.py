@@ -143,6 +143,8 @@ def fit(
         if run.counters.fingerprint != fingerprint:
             raise StoreError(f"{state}: belongs to a run with other settings or data; start over")
         run.best = load_state(state, run.modules, run.optimizer)
+        if fabric.global_rank:  # the saved random state is that of the first process
+            torch.manual_seed(seed + fabric.global_rank + 1_000_003 * run.counters.step)
     stopped = run.train()
     if run.best:
         task.module.load_state_dict(run.best)

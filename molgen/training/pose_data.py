@@ -24,6 +24,7 @@ from molgen.graphs.pose_graph import (
     target_of,
 )
 from molgen.training.pose_geometry import matched_conformers
+from molgen.training.task import packed
 
 
 @dataclass(frozen=True)
@@ -150,11 +151,7 @@ class PoseData:
             order = order[: sampling.complexes]
         jitter = self.sizes[order] + rng.uniform(0.0, 4.0, len(order))
         order = order[np.argsort(jitter)]
-        batches: list[list[int]] = [[]]
-        for k in order.tolist():
-            if batches[-1] and (len(batches[-1]) + 1) * self.sizes[k] > sampling.atoms:
-                batches.append([])
-            batches[-1].append(k)
+        batches = packed(order.tolist(), self.sizes, sampling.atoms)
         plan = []
         for k in rng.permutation(len(batches)):
             space = "cartesian" if rng.random() < sampling.cartesian else "rigid-torsion"

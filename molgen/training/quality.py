@@ -26,7 +26,7 @@ from molgen.training.quality_data import (
     SamplingConfig,
     pack_groups,
 )
-from molgen.training.quality_metrics import mean_metrics, pearson
+from molgen.training.quality_metrics import MIN_MODELS, mean_metrics, pearson
 from molgen.training.task import halved
 
 
@@ -284,7 +284,10 @@ class QualityTask:
 
 
 def thinned(data: QualityData, positions: Sequence[int], most: int) -> list[int]:
-    """Return at most ``most`` of the positions, about as many of every target."""
+    """Return at most ``most`` of the positions, about as many of every target.
+
+    Where that would be too few to rank the models of a target, only so many targets take part.
+    """
     if len(positions) <= most:
         return list(positions)
     by_target: dict[str, list[int]] = {}
@@ -292,6 +295,9 @@ def thinned(data: QualityData, positions: Sequence[int], most: int) -> list[int]
         by_target.setdefault(data.targets[position], []).append(position)
     rng = np.random.default_rng(0)  # the same models in every epoch and run
     queues = [rng.permutation(found).tolist() for found in by_target.values()]
+    enough = max(1, most // MIN_MODELS)
+    if len(queues) > enough:
+        queues = [queues[k] for k in sorted(rng.permutation(len(queues))[:enough].tolist())]
     chosen: list[int] = []
     while len(chosen) < most:
         for queue in queues:

@@ -28,7 +28,7 @@ class SamplingConfig:
     Every target has the same chance (times its weight), however many models it has.
 
     Attributes:
-        models: drawn in an epoch; at most all of them when each target has few.
+        models: drawn in an epoch, some more than once where there are fewer.
         group: models of a target drawn together.
         max_nodes: residues in a batch; a larger model stands alone.
         kinds: factor on the chance of a model of this kind within its target; others have 1. "*"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -67,3 +68,16 @@ def halved(members: Members) -> list[Members]:
 def seeded_halves(members: Members, seed: int) -> list[tuple[Members, int]]:
     """Return the halves with a seed each; among halves of halves no seed comes twice."""
     return [(part, 2 * seed + 1 + k) for k, part in enumerate(halved(members))]
+
+
+def packed(order: Sequence[int], sizes: Sequence[int] | np.ndarray, most: int) -> list[list[int]]:
+    """Return ``order`` cut into batches that are padded to at most ``most``, longer ones alone."""
+    batches: list[list[int]] = []
+    largest = 0
+    for k in order:
+        largest = max(largest, int(sizes[k]))
+        if not batches or (len(batches[-1]) + 1) * largest > most:
+            batches.append([])
+            largest = int(sizes[k])
+        batches[-1].append(k)
+    return batches

@@ -14,7 +14,7 @@ from Bio.PDB import PDBParser, calc_dihedral
 from molgen.errors import StructureError
 from molgen.geometry.frames import backbone_frames
 from molgen.geometry.harmonics import real_harmonics
-from molgen.graphs.model_contacts import model_contacts
+from molgen.graphs.model_contacts import _along_chain, model_contacts
 from molgen.graphs.residue_graph import ATOM_TYPES, RESIDUES, ModelContacts, to_graph
 from molgen.io.model_file import read_models
 from molgen.structure import Protein
@@ -271,3 +271,10 @@ def test_graph_keeps_contacts_of_no_edge(protein):
     graph = to_graph([odd, odd])
     assert (graph.contact_edge == -1).sum() == 2 * (odd.contact_edge == -1).sum()
     assert (graph.atom_node == -1).sum() == 2 * (odd.atom_node == -1).sum()
+
+
+def test_insertion_codes_are_places_along_the_chain():
+    found = _along_chain(np.array([49, 50, 50, 50, 51, -3, -3]), np.array([0, 0, 0, 0, 0, 1, 1]))
+    assert np.diff(found).tolist()[:4] == [1, 1, 1, 1] and found[6] - found[5] == 1
+    plain = np.array([5, 4, 9, 1])
+    assert _along_chain(plain, np.array([0, 0, 0, 1])).tolist() == plain.tolist()

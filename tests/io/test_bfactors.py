@@ -128,3 +128,15 @@ def test_the_reader_finds_what_was_written(tmp_path):
         line[60:66] for line in path.read_bytes().splitlines() if line.startswith(b"ATOM")
     )
     assert len(ModelFile(path).read(1)) == len(protein)
+
+
+@pytest.mark.parametrize("name", [b"A", b" "])
+def test_subunits_under_one_chain_name_have_their_own_numbers(name):
+    first = ATOM.replace(b"12B", b"12 ").replace(b" A ", b" " + name + b" ")
+    one = first + first.replace(b" 12 ", b" 13 ").replace(b" 11.104", b" 14.904")
+    two = one.replace(b" 11.104", b" 61.104").replace(b" 14.904", b" 64.904")
+    new = "B" if name == b"A" else "A"
+    chain = name.decode().strip()
+    values = {ResidueId(c, n): v for c, v in ((chain, 30.0), (new, 60.0)) for n in (12, 13)}
+    text = relabelled(one + b"TER\n" + two, values)
+    assert text == one.replace(b"99.99", b"30.00") + b"TER\n" + two.replace(b"99.99", b"60.00")

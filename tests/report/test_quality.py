@@ -127,3 +127,9 @@ def test_equal_scores_and_unscored_models_can_be_drawn(tmp_path):
     overview_plot(tmp_path / "o.png", [flat] * 40, [0.5] * 40, [0.5] * 40)
     profile_plot(tmp_path / "p.png", unscored)
     profile_plot(tmp_path / "q.png", profile(count=1))
+
+
+def test_columns_are_those_of_all_rows(tmp_path):
+    """The best model may be one that the reference does not match."""
+    rows = [row("a", 0.9), row("b", 0.8, true_cad=0.7)]
+    assert ">True CAD<" in page(tmp_path, rows=rows, total=2)

@@ -22,7 +22,7 @@ from molgen.training.poses import (
     _with_interval,
     measure,
 )
-from molgen.training.task import seeded_halves
+from molgen.training.task import packed, seeded_halves
 
 COMPLEXES = Path(__file__).resolve().parents[2] / "workflows/test/complexes"
 TRAINING = PoseTraining(
@@ -102,3 +102,10 @@ def test_intervals_are_over_complexes():
     assert found["share_low"] == pytest.approx(0.21, abs=0.02)
     assert found["share_high"] == pytest.approx(0.39, abs=0.02)
     assert _with_interval("share", poses, np.mean, 0) == {"share": pytest.approx(0.3)}
+
+
+def test_batches_are_padded_to_no_more_than_is_asked():
+    sizes = np.array([30, 2, 31, 29, 7, 90])
+    found = packed([0, 1, 2, 3, 4, 5], sizes, 62)
+    assert found == [[0, 1], [2, 3], [4], [5]]
+    assert packed([], sizes, 62) == []

@@ -206,10 +206,13 @@ def test_it_learns_to_tell_good_from_bad(data, tmp_path):
 
 
 def test_validation_is_thinned_evenly(data):
-    chosen = thinned(data, list(range(36)), 12)
-    assert len(chosen) == 12 and chosen == thinned(data, list(range(36)), 12)
-    assert np.unique(data.targets[chosen], return_counts=True)[1].tolist() == [2] * 6
+    chosen = thinned(data, list(range(36)), 30)
+    assert len(chosen) == 30 and chosen == thinned(data, list(range(36)), 30)
+    assert np.unique(data.targets[chosen], return_counts=True)[1].tolist() == [5] * 6
     assert thinned(data, [5, 3], 12) == [5, 3]
+    # fewer targets where their models would be too few to rank
+    few = thinned(data, list(range(36)), 12)
+    assert np.unique(data.targets[few], return_counts=True)[1].tolist() == [6, 6]
 
 
 def test_a_split_that_leaves_nothing_is_refused(data):
