@@ -15,6 +15,7 @@ from typing import Any
 
 import molgen
 from molgen.api.output_folder import check_folder
+from molgen.api.provenance import sha256_of
 from molgen.config import limited, to_dict
 from molgen.datasets.workers import spawn_pool, usable_cpus
 from molgen.errors import ConfigError, InputError, MolgenError, OutputError, suggest
@@ -121,7 +122,9 @@ def make_decoys(
     donors = list(files.values()) if templates is None else list(_structure_files([templates]))
     folder = Path(out)
     start = time.perf_counter()
-    _open(folder, config, command, resume=resume, force=force)
+    sums = {name: sha256_of(path) for name, path in files.items()}
+    facts = {"natives": sums, "templates": sorted(sha256_of(path) for path in donors)}
+    _open(folder, config, facts, command, resume=resume, force=force)
     tasks = [_Task(name, path, folder / name, config) for name, path in files.items()]
     workers = min(jobs or usable_cpus(), max(1, len(tasks)))
     rows: dict[str, list[dict[str, Any]]] = {}
@@ -184,11 +187,19 @@ def _named(files: Iterable[Path]) -> dict[str, Path]:
     return named
 
 
-def _open(folder: Path, config: DecoyConfig, command: str, *, resume: bool, force: bool) -> None:
+def _open(
+    folder: Path,
+    config: DecoyConfig,
+    inputs: dict[str, Any],
+    command: str,
+    *,
+    resume: bool,
+    force: bool,
+) -> None:
     check_folder(folder, resume=resume, force=force)
-    facts = {"molgen": molgen.__version__, "config": to_dict(config), "command": command}
+    facts = {"molgen": molgen.__version__, "config": to_dict(config), **inputs, "command": command}
     if resume and (folder / RUN).is_file():
-        _check_settings(folder, json.loads(json.dumps(facts["config"])))
+        _check_settings(folder, json.loads(json.dumps(facts)))
     try:
         if force and (folder / RUN).is_file():
             for path in folder.iterdir():
@@ -215,15 +226,24 @@ def _clear(place: Path) -> None:
         place.rmdir()
 
 
-def _check_settings(folder: Path, config: Any) -> None:
+def _check_settings(folder: Path, facts: dict[str, Any]) -> None:
     try:
-        recorded = json.loads((folder / RUN).read_text("utf-8"))["config"]
+        recorded = json.loads((folder / RUN).read_text("utf-8"))
+        settings, natives, templates = (recorded[k] for k in ("config", "natives", "templates"))
+        changed = [name for name, found in natives.items() if facts["natives"][name] != found]
     except (OSError, ValueError, KeyError, TypeError):
         raise OutputError(
-            f"{folder / RUN}: is not the record of a run; --force starts over"
+            f"{folder / RUN}: is not the record of a run with these natives; --force starts over"
         ) from None
-    if recorded != config:
+    if settings != facts["config"]:
         raise OutputError(f"{folder}: holds decoys of other settings; --force replaces them")
+    if changed:
+        raise OutputError(f"{folder}: {changed[0]} is another file now; --force starts over")
+    if templates != facts["templates"]:
+        raise OutputError(
+            f"{folder}: holds decoys threaded on other templates (the natives, without "
+            "--templates); --force replaces them"
+        )
 
 
 def _run(

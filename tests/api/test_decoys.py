@@ -155,7 +155,23 @@ def test_force_removes_nothing_of_somebody_else(tmp_path):
     for name in ("target.pdb", "models.csv", "models/server1.pdb", "notes.txt"):
         (mine / name).write_text("mine")
     config = DecoyConfig()
-    decoys._open(mine.parent, config, "", resume=False, force=True)
+    decoys._open(mine.parent, config, {}, "", resume=False, force=True)
     assert len([path for path in mine.rglob("*") if path.is_file()]) == 4
-    decoys._open(mine.parent, config, "", resume=False, force=True)  # a run of ours by now
+    decoys._open(mine.parent, config, {}, "", resume=False, force=True)  # a run of ours by now
     assert [path.name for path in mine.rglob("*") if path.is_file()] == ["notes.txt"]
+
+
+def test_resume_refuses_other_templates_and_other_natives(tmp_path):
+    inputs = {"natives": {"a": "1"}, "templates": ["1"]}
+
+    def resumed(**changes):
+        decoys._open(
+            tmp_path / "out", DecoyConfig(), inputs | changes, "", resume=True, force=False
+        )
+
+    decoys._open(tmp_path / "out", DecoyConfig(), inputs, "", resume=False, force=False)
+    resumed()
+    with pytest.raises(OutputError, match="threaded on other templates"):
+        resumed(templates=["1", "2"])
+    with pytest.raises(OutputError, match="a is another file now"):
+        resumed(natives={"a": "2"})

@@ -13,10 +13,10 @@ from rdkit import Chem
 
 from molgen.api import relax as module
 from molgen.api.relax import RelaxRunConfig, relax
-from molgen.api.relax_poses import choose_platform, refusal
+from molgen.api.relax_poses import PoseRelaxer, choose_platform, refusal, vina_score
 from molgen.energy.relax_settings import RelaxSettings
 from molgen.errors import DeviceError, InputError, LigandError, OutputError
-from molgen.io import read_ligand, write_sdf
+from molgen.io import find_group, read_ligand, read_structure, write_sdf
 from molgen.scoring.validity import Validity
 
 QUICK = RelaxRunConfig(
@@ -168,3 +168,19 @@ def test_what_cannot_be_used_is_one_error(tmp_path, target, crystal):
         choose_platform("TPU")
     assert choose_platform("cpu") == "CPU"
     assert not (tmp_path / "out").exists()
+
+
+def test_what_was_relaxed_before_does_not_matter(target):
+    """Else `--resume` would change results: the modelled pocket is that of one ligand's poses."""
+    structure = read_structure(target)
+    site = (find_group(structure, "TOP"),)
+    receptor, charges = structure.receptor(site), structure.formal_charges(site)
+    ligand = read_ligand(Path(target).with_name("6xg5_TOP.sdf"))
+
+    def relaxed(*shifts):
+        relaxer = PoseRelaxer(receptor, charges, QUICK, 0)
+        measure = vina_score(receptor)
+        found = [relaxer.relax([(ligand, ligand.coords + s)], ligand, measure) for s in shifts]
+        return found[-1][0].properties
+
+    assert relaxed(6.0, 0.0) == relaxed(0.0)

@@ -4,7 +4,8 @@
 
 Gradient-boosted trees (scikit-learn) see the features of a pose without its contacts, and are
 trained here on the training part. Measured on the validation and test parts, clusters of pocket
-chains that nothing was trained on; the networks' epochs were chosen on the validation part. 95 %
+chains that no network was trained on (the contact potential in their energies was); the networks'
+epochs were chosen on the validation part. 95 %
 intervals: bootstrap over complexes, of the difference complex by complex.
 """
 
