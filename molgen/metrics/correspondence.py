@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 
 from molgen.config import limited
 from molgen.errors import StructureError
+from molgen.geometry.kabsch import rotations
 from molgen.structure.protein import Protein
 from molgen.structure.vocabulary import AMINO_ACID_LETTERS
 
@@ -112,6 +114,8 @@ def correspond(
     matches = _assign(references, candidates, config)
     if not matches:
         raise StructureError(_mismatch(native, model, references, candidates, config))
+    if len(matches) > 1:
+        matches = _arranged(native, model, references, candidates, matches, config)
     pairs = np.concatenate(
         [
             np.stack([references[r].residues[match.native], candidates[c].residues[match.model]])
@@ -180,6 +184,72 @@ def _assign(
             left.remove(r)
             free.remove(c)
     return chosen
+
+
+def _arranged(
+    native: Protein,
+    model: Protein,
+    references: list[_Chain],
+    candidates: list[_Chain],
+    matches: dict[tuple[int, int], _Match],
+    config: CorrespondenceConfig,
+) -> dict[tuple[int, int], _Match]:
+    """Return the matches with equal chains exchanged where the complex fits better so.
+
+    The copies of an oligomer may be named in any order. Two are exchanged while that lowers the
+    RMSD of all CA atoms after superposition by more than a hundredth.
+    """
+    places = _alpha_carbons(native), _alpha_carbons(model)
+    best = _fit(references, candidates, matches, places)
+    while True:
+        trials: list[tuple[float, int, dict[tuple[int, int], _Match]]] = []
+        for (r, c), (s, d) in combinations(sorted(matches), 2):
+            if not (
+                references[r].names == references[s].names
+                or candidates[c].names == candidates[d].names
+            ):
+                continue
+            crossed = {
+                (r, d): _match(references[r], candidates[d], config),
+                (s, c): _match(references[s], candidates[c], config),
+            }
+            before = matches[r, c].equal + matches[s, d].equal
+            if sum(match.equal for match in crossed.values()) >= before:
+                others = {pair: m for pair, m in matches.items() if pair not in ((r, c), (s, d))}
+                trial = others | crossed
+                trials.append((_fit(references, candidates, trial, places), len(trials), trial))
+        found, _, trial = min(trials, default=(best, 0, matches))
+        if found >= 0.99 * best:
+            break
+        matches, best = trial, found
+    return dict(sorted(matches.items()))
+
+
+def _alpha_carbons(protein: Protein) -> np.ndarray:
+    """Return the CA atom of every polymer residue, (residues, 3) Å, NaN where there is none."""
+    polymer = protein.select(~protein.hetero)
+    found = np.full((len(polymer.residue_starts()), 3), np.nan)
+    alpha = polymer.atom_names == "CA"
+    found[polymer.residue_index()[alpha]] = polymer.coords[alpha]
+    return found
+
+
+def _fit(
+    references: list[_Chain],
+    candidates: list[_Chain],
+    matches: dict[tuple[int, int], _Match],
+    places: tuple[np.ndarray, np.ndarray],
+) -> float:
+    """Return the RMSD of matched CA atoms after superposition, Å; 0 where there are too few."""
+    of_native = [references[r].residues[match.native] for (r, _), match in matches.items()]
+    of_model = [candidates[c].residues[match.model] for (_, c), match in matches.items()]
+    x, y = places[0][np.concatenate(of_native)], places[1][np.concatenate(of_model)]
+    there = np.isfinite(x[:, 0]) & np.isfinite(y[:, 0])
+    if there.sum() < 3:
+        return 0.0
+    x, y = x[there] - x[there].mean(0), y[there] - y[there].mean(0)
+    turn = rotations((x.T @ y)[None])[0]
+    return float(np.sqrt(np.square(x @ turn.T - y).sum(1).mean()))
 
 
 def _match(reference: _Chain, candidate: _Chain, config: CorrespondenceConfig) -> _Match:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from molgen.errors import StructureError
 from molgen.io.structure_file import read_protein
@@ -163,3 +164,23 @@ def test_another_protein_is_refused(native, stranger):
 def test_nothing_to_compare(native):
     with pytest.raises(StructureError, match="no polymer residues"):
         correspond(native, native.select(native.hetero))
+
+
+def test_copies_of_an_oligomer_may_be_named_in_any_order(native):
+    """Four copies round an axis; the names B and C are exchanged in the model."""
+    chain = polymer(native)
+    middle = chain.coords.mean(0) + np.array([25.0, 0.0, 0.0])
+    copies = []
+    for k, name in enumerate("ABCD"):
+        turn = Rotation.from_rotvec([0, 0, k * np.pi / 2]).as_matrix()
+        coords = ((chain.coords - middle) @ turn.T).astype(np.float32)
+        copies.append(named(replace(chain, coords=coords), name))
+    swap = {"A": "A", "B": "C", "C": "B", "D": "D"}
+    model = [named(copy, swap[name]) for copy, name in zip(copies, "ABCD", strict=True)]
+    reference, other = joined(*copies), joined(*model)
+    found = correspond(reference, other)
+    places = [p.coords[p.atom_names == "CA"] for p in (reference, other)]
+    np.testing.assert_allclose(places[0][found.native], places[1][found.model])
+    assert "matched chain B of the reference with chain C of the model" in found.notes
+    # whatever could be exchanged without gain stays as it is named
+    assert correspond(reference, reference).notes == ()
