@@ -30,6 +30,8 @@ TRAJECTORY = "thermal.xtc"
 """Frames of the unfolding run; its topology is the first of the thermal models."""
 STATUS = "status.csv"
 RUN = "run.json"
+THREADED = ("wrong_fold", "plausible_fold")
+"""Kinds whose decoys depend on the templates."""
 FILES = (TARGET, TABLE, TRAJECTORY)
 """Of a native, beside the folder of its models."""
 COLUMNS = ("native", "model", "kind", "seed", "status", "reason", "ca_rmsd", "seconds")
@@ -122,8 +124,8 @@ def make_decoys(
     donors = list(files.values()) if templates is None else list(_structure_files([templates]))
     folder = Path(out)
     start = time.perf_counter()
-    sums = {name: sha256_of(path) for name, path in files.items()}
-    facts = {"natives": sums, "templates": sorted(sha256_of(path) for path in donors)}
+    sums = {name: _sum(path) for name, path in files.items()}
+    facts = {"natives": sums, "templates": sorted(_sum(path) for path in donors)}
     _open(folder, config, facts, command, resume=resume, force=force)
     tasks = [_Task(name, path, folder / name, config) for name, path in files.items()]
     workers = min(jobs or usable_cpus(), max(1, len(tasks)))
@@ -187,6 +189,14 @@ def _named(files: Iterable[Path]) -> dict[str, Path]:
     return named
 
 
+def _sum(path: Path) -> str:
+    """Return the SHA-256 of a file; "" where it cannot be read, which its native will say."""
+    try:
+        return sha256_of(path)
+    except OSError:
+        return ""
+
+
 def _open(
     folder: Path,
     config: DecoyConfig,
@@ -201,15 +211,24 @@ def _open(
     if resume and (folder / RUN).is_file():
         _check_settings(folder, json.loads(json.dumps(facts)))
     try:
-        if force and (folder / RUN).is_file():
-            for path in folder.iterdir():
-                if (path / TABLE).is_file() and not path.is_symlink():
-                    _clear(path)
+        for name in _recorded_natives(folder) if force else ():
+            path = folder / name
+            if (path / TABLE).is_file() and not path.is_symlink():
+                _clear(path)
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / RUN) as temporary:
             temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{folder}: cannot be used for the decoys ({error.strerror})") from None
+
+
+def _recorded_natives(folder: Path) -> list[str]:
+    """Return the natives that the run in a folder names; none where there was no run."""
+    try:
+        found = json.loads((folder / RUN).read_text("utf-8"))["natives"]
+        return [name for name in found if Path(name).name == name]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _clear(place: Path) -> None:
@@ -230,16 +249,19 @@ def _check_settings(folder: Path, facts: dict[str, Any]) -> None:
     try:
         recorded = json.loads((folder / RUN).read_text("utf-8"))
         settings, natives, templates = (recorded[k] for k in ("config", "natives", "templates"))
-        changed = [name for name, found in natives.items() if facts["natives"][name] != found]
+        now = facts["natives"]
+        changed = [name for name, found in natives.items() if now.get(name, found) != found]
     except (OSError, ValueError, KeyError, TypeError):
         raise OutputError(
-            f"{folder / RUN}: is not the record of a run with these natives; --force starts over"
+            f"{folder / RUN}: is not the record of a run; --force starts over"
         ) from None
     if settings != facts["config"]:
         raise OutputError(f"{folder}: holds decoys of other settings; --force replaces them")
     if changed:
         raise OutputError(f"{folder}: {changed[0]} is another file now; --force starts over")
-    if templates != facts["templates"]:
+    kinds = facts["config"]["kinds"]
+    folds = not kinds or any(kind in THREADED for kind in kinds)
+    if folds and templates != facts["templates"]:
         raise OutputError(
             f"{folder}: holds decoys threaded on other templates (the natives, without "
             "--templates); --force replaces them"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
 TOGETHER = 16
 """Models held at once, to be predicted in one batch on a GPU."""
 
-
-_MISSING = "residues lack heavy atoms"
-"""In the note of `molgen.io` on incomplete residues."""
+_MISSING = re.compile(r"(\d+) residues? lacks? heavy atoms")
+"""The note of `molgen.io` on incomplete residues."""
 _DUPLICATES = ("repeated chain atoms", "at a position that another has")
 """Notes of the reader that earn a flag."""
 
@@ -187,8 +187,8 @@ class ModelScorer:
             if count:
                 yield f"{title}: {count} residue{'s' if count > 1 else ''}"
         for note in protein.notes:
-            if _MISSING in note:
-                yield note.partition(":")[0]
+            if found := _MISSING.match(note):
+                yield f"missing heavy atoms: {found[1]} residue{'s' if found[1] != '1' else ''}"
         if any(text in note for note in protein.notes for text in _DUPLICATES):
             yield "duplicate residues or atoms: first kept"
         outside = self.scorer.outside(contacts)

@@ -6,35 +6,45 @@ then reads cadmium where a ligand has its carbon CD1.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from molgen.structure.vocabulary import STANDARD_RESIDUES, standard_residue
 
-_CERTAIN = frozenset("CL BR SI SE FE ZN MG MN CU NI MO LI AL".split())
-"""Symbols that a name begins with for no other reason, in groups of several atoms."""
+_HALOGENS = ("CL", "BR")
+_ORGANIC = "CNOHSPFBI"
+_METALS = frozenset("CO CR CU NI HG SE SI SN SB PD PT FE IR".split())
+"""Symbols that begin like an organic element; a name of these letters is left to the parser."""
 
 
 def with_elements(content: bytes) -> bytes:
-    """Return PDB text with the element of every atom of a hetero group of several atoms.
+    """Return PDB text with an element where a parser would be misled by the name of an atom.
 
-    Where the column is blank the first letter of the name counts, or the two that can be nothing
-    else. Single atoms (ions) and standard residues are left to the parser.
+    That is in hetero groups of several atoms whose element column is blank: two letters that spell
+    a rare element there are an organic one and a label ("CD1", "NA", "HO"), or chlorine and bromine
+    off their column. Everything else is left to the parser.
     """
     lines = content.splitlines(keepends=True)
     blank = [k for k, line in enumerate(lines) if _is_atom(line) and not line[76:78].strip()]
-    if not blank:
-        return content
-    sizes = Counter(lines[k][17:27] for k in blank)
+    names: dict[bytes, set[bytes]] = {}
+    for k in blank:
+        names.setdefault(lines[k][17:27], set()).add(lines[k][12:16])
     for k in blank:
         line = lines[k]
         code = line[17:20].decode("ascii").strip()
-        letters = "".join(c for c in line[12:16].decode("ascii").upper() if c.isalpha())
-        if sizes[line[17:27]] < 2 or not letters or standard_residue(code) in STANDARD_RESIDUES:
+        symbol = _element(line[12:16].decode("ascii").upper())
+        alone = len(names[line[17:27]]) < 2  # an ion, in several models or places
+        if not symbol or alone or standard_residue(code) in STANDARD_RESIDUES:
             continue
-        symbol = letters[:2] if letters[:2] in _CERTAIN and len(letters) == 2 else letters[0]
         text, end = line.rstrip(b"\r\n"), line[len(line.rstrip(b"\r\n")) :]
         lines[k] = text[:76].ljust(76) + symbol.rjust(2).encode() + text[78:] + end
-    return b"".join(lines)
+    return b"".join(lines) if blank else content
+
+
+def _element(name: str) -> str:
+    """Return the element of an atom in a group of several by its name, "" for the parser's."""
+    letters = "".join(c for c in name if c.isalpha())
+    if letters[:2] in _HALOGENS:
+        return letters[:2]
+    misleads = name[:2].isalpha() and letters[0] in _ORGANIC and letters not in _METALS
+    return letters[0] if misleads else ""
 
 
 def _is_atom(line: bytes) -> bool:

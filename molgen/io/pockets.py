@@ -64,12 +64,12 @@ def resolve_pocket(
     given, spec = spec.strip(), re.sub(r"\s*([,:])\s*", r"\1", spec.strip())
     _check_edges(spec, np.array([edge]))
     word, _, rest = spec.partition(":")
-    if is_file(given):
-        found = _from_file(Path(given), structure, edge)
-    elif word.lower() == "ligand":
+    if word.lower() == "ligand":
         found = _from_ligand(rest, structure, edge, ligands)
     elif word.lower() == "auto":
         found = _from_cavity(rest, structure, edge, ligands)
+    elif is_file(given):
+        found = _from_file(Path(given), structure, edge)
     elif file_suffix(Path(given)) in LIGAND_SUFFIXES:
         raise PocketError(f"--pocket {given}: no such file")
     elif match := _CENTER.fullmatch(spec):

@@ -145,7 +145,8 @@ def missing_atoms(protein: Protein) -> list[str]:
             found.append(f"{name} {_residue_id(protein, int(begin))} ({' '.join(gone)})")
     if not found:
         return []
-    return [f"{len(found)} residues lack heavy atoms: {shorten(found)}"]
+    said = "1 residue lacks" if len(found) == 1 else f"{len(found)} residues lack"
+    return [f"{said} heavy atoms: {shorten(found)}"]
 
 
 def chain_breaks(protein: Protein) -> list[str]:

@@ -73,8 +73,10 @@ def _with_cap(atoms: AtomTable, starts: np.ndarray, first: int) -> int:
 
 
 def _unused(atoms: AtomTable) -> Iterator[bytes]:
-    """Yield chain names that the file does not have: letters, digits, then pairs of letters."""
+    """Yield chain names that the file does not have: letters, digits, then several letters."""
     taken = set(np.unique(atoms.chains).tolist())
-    single = string.ascii_uppercase + string.ascii_lowercase + string.digits
-    pairs = ("".join(two) for two in itertools.product(string.ascii_uppercase, repeat=2))
-    return (name.encode() for name in (*single, *pairs) if name.encode() not in taken)
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits
+    for length in range(1, 5):
+        for name in itertools.product(letters if length == 1 else letters[:26], repeat=length):
+            if (found := "".join(name).encode()) not in taken:
+                yield found

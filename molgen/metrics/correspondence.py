@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
 
 import numpy as np
 
@@ -114,7 +113,7 @@ def correspond(
     matches = _assign(references, candidates, config)
     if not matches:
         raise StructureError(_mismatch(native, model, references, candidates, config))
-    if len(matches) > 1:
+    if len(candidates) > 1:
         matches = _arranged(native, model, references, candidates, matches, config)
     pairs = np.concatenate(
         [
@@ -194,35 +193,61 @@ def _arranged(
     matches: dict[tuple[int, int], _Match],
     config: CorrespondenceConfig,
 ) -> dict[tuple[int, int], _Match]:
-    """Return the matches with equal chains exchanged where the complex fits better so.
+    """Return the matches of the naming of equal chains that fits best.
 
-    The copies of an oligomer may be named in any order. Two are exchanged while that lowers the
-    RMSD of all CA atoms after superposition by more than a hundredth.
+    The copies of an oligomer may be named in any order. The first chain that has copies is laid on
+    each of them in turn and the others go to the nearest; another naming than the given one is
+    taken where it lowers the RMSD of all CA atoms after superposition by more than a hundredth.
     """
-    places = _alpha_carbons(native), _alpha_carbons(model)
-    best = _fit(references, candidates, matches, places)
-    while True:
-        trials: list[tuple[float, int, dict[tuple[int, int], _Match]]] = []
-        for (r, c), (s, d) in combinations(sorted(matches), 2):
-            if not (
-                references[r].names == references[s].names
-                or candidates[c].names == candidates[d].names
-            ):
-                continue
-            crossed = {
-                (r, d): _match(references[r], candidates[d], config),
-                (s, c): _match(references[s], candidates[c], config),
-            }
-            before = matches[r, c].equal + matches[s, d].equal
-            if sum(match.equal for match in crossed.values()) >= before:
-                others = {pair: m for pair, m in matches.items() if pair not in ((r, c), (s, d))}
-                trial = others | crossed
-                trials.append((_fit(references, candidates, trial, places), len(trials), trial))
-        found, _, trial = min(trials, default=(best, 0, matches))
-        if found >= 0.99 * best:
-            break
-        matches, best = trial, found
-    return dict(sorted(matches.items()))
+    alpha = _alpha_carbons(native), _alpha_carbons(model)
+    best, chosen = _fit(references, candidates, matches, alpha), matches
+    for r, c in sorted(matches):
+        copies = [k for k, one in enumerate(candidates) if one.names == candidates[c].names]
+        if len(copies) < 2:
+            continue
+        for anchor in copies:
+            trial = _laid(references, candidates, matches, (r, anchor), alpha, config)
+            found = _fit(references, candidates, trial, alpha)
+            if len(trial) == len(matches) and found < 0.99 * best:
+                best, chosen = found, trial
+        break
+    return dict(sorted(chosen.items()))
+
+
+def _laid(
+    references: list[_Chain],
+    candidates: list[_Chain],
+    matches: dict[tuple[int, int], _Match],
+    anchor: tuple[int, int],
+    alpha: tuple[np.ndarray, np.ndarray],
+    config: CorrespondenceConfig,
+) -> dict[tuple[int, int], _Match]:
+    """Return the matches where two chains lie on each other and the others on their nearest."""
+    r, c = anchor
+    trial = {anchor: _match(references[r], candidates[c], config)}
+    x = alpha[0][references[r].residues[trial[anchor].native]]
+    y = alpha[1][candidates[c].residues[trial[anchor].model]]
+    there = np.isfinite(x[:, 0]) & np.isfinite(y[:, 0])
+    if there.sum() < 3:
+        return matches
+    start, end = x[there].mean(0), y[there].mean(0)
+    turn = rotations(((x[there] - start).T @ (y[there] - end))[None])[0]
+    centres = [np.nanmean(alpha[1][one.residues], axis=0) for one in candidates]
+    for (s, d), match in sorted(matches.items()):
+        if s == r:
+            continue
+        taken = {k for _, k in trial}
+        free = [
+            k
+            for k, one in enumerate(candidates)
+            if k not in taken and one.names == candidates[d].names
+        ]
+        own = alpha[0][references[s].residues[match.native]]
+        place = (np.nanmean(own, axis=0) - start) @ turn.T + end
+        if free:
+            nearest = min(free, key=lambda k: float(np.linalg.norm(centres[k] - place)))
+            trial[s, nearest] = _match(references[s], candidates[nearest], config)
+    return trial
 
 
 def _alpha_carbons(protein: Protein) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 from rdkit import Chem
@@ -235,13 +235,22 @@ def _full_maps(maps: AtomMaps, atoms: int, starts: int) -> np.ndarray:
             for mine, theirs in zip(kinds, maps.pose_leaves[int(core[at])], strict=True)
         ]
         total = prod(len(orders) for _, orders in groups)
+        step = _golden(total)
         for start in range(min(starts, total)):
-            number, full = start * total // min(starts, total), base.copy()
+            number, full = start * step % total, base.copy()
             for mine, orders in groups:
                 number, order = divmod(number, len(orders))
                 full[mine] = orders[order]
             rows.append(full)
     return np.unique(np.array(rows), axis=0)
+
+
+def _golden(total: int) -> int:
+    """Return a step that goes through all numbers below ``total``, any few of them well apart."""
+    step = max(1, round(0.618 * total))
+    while gcd(step, total) > 1:
+        step += 1
+    return step
 
 
 def _superpose(target: np.ndarray, mapped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -155,9 +155,11 @@ def test_force_removes_nothing_of_somebody_else(tmp_path):
     for name in ("target.pdb", "models.csv", "models/server1.pdb", "notes.txt"):
         (mine / name).write_text("mine")
     config = DecoyConfig()
-    decoys._open(mine.parent, config, {}, "", resume=False, force=True)
-    assert len([path for path in mine.rglob("*") if path.is_file()]) == 4
-    decoys._open(mine.parent, config, {}, "", resume=False, force=True)  # a run of ours by now
+    for natives in ({"other": ""}, {"T1000": ""}):
+        decoys._open(mine.parent, config, {"natives": natives}, "", resume=False, force=True)
+        assert len([path for path in mine.rglob("*") if path.is_file()]) == 4
+    # T1000 is of a run of ours by now
+    decoys._open(mine.parent, config, {"natives": {}}, "", resume=False, force=True)
     assert [path.name for path in mine.rglob("*") if path.is_file()] == ["notes.txt"]
 
 
@@ -175,3 +177,13 @@ def test_resume_refuses_other_templates_and_other_natives(tmp_path):
         resumed(templates=["1", "2"])
     with pytest.raises(OutputError, match="a is another file now"):
         resumed(natives={"a": "2"})
+    resumed(natives={"b": "3"})
+
+
+def test_a_native_that_cannot_be_read_is_a_row(native, tmp_path):
+    (tmp_path / "natives").mkdir()
+    (tmp_path / "natives" / "gone.pdb").symlink_to(tmp_path / "nowhere.pdb")
+    (tmp_path / "natives" / "made.pdb").write_bytes(native.read_bytes())
+    config = DecoyConfig(per_native=1, kinds=("repacked",))
+    result = make_decoys([tmp_path / "natives"], tmp_path / "out", config=config, jobs=1)
+    assert (result.made, result.failed) == (1, 1)

@@ -264,8 +264,10 @@ def test_what_is_not_scored_is_masked_and_reported(config, tmp_path):
     write_pdb(tmp_path / "a.pdb", broken)
     record = score([tmp_path / "a.pdb"], tmp_path / "out", config=config).ranked[0]
     assert record.flags == (
-        "incomplete backbone: 1 residue", "non-standard: 1 residue", "1 residues lack heavy atoms",
-    )  # fmt: skip
+        "incomplete backbone: 1 residue",
+        "non-standard: 1 residue",
+        "missing heavy atoms: 1 residue",
+    )
     assert (record.residues, record.scored) == (40, 38)
     rows = table(tmp_path / "out/residues.csv")
     assert [(at, row["reason"]) for at, row in enumerate(rows) if not row["predicted_cad"]] == [

@@ -209,7 +209,7 @@ def test_missing_atoms_and_chain_breaks_are_noted(write, peptide):
     lines = peptide.splitlines(keepends=True)
     cut = "".join(ln for ln in lines if " NZ  LYS A   2" not in ln and "LYS A   3" not in ln)
     structure = read_structure(write(cut))
-    assert "1 residues lack heavy atoms: LYS A:2 (NZ)" in notes_of(structure)
+    assert "1 residue lacks heavy atoms: LYS A:2 (NZ)" in notes_of(structure)
     assert "1 chain breaks: A:2 to A:4" in notes_of(structure)
 
 
@@ -367,7 +367,19 @@ def test_a_byte_order_mark_costs_no_atom(write, peptide):
 
 @pytest.mark.parametrize(
     ("columns", "element"),
-    [("CAA ", "C"), ("CD1 ", "C"), ("NA1 ", "N"), (" CL1", "Cl"), ("FE  ", "Fe"), (" C1 ", "C")],
+    [
+        ("CAA ", "C"),
+        ("CD1 ", "C"),
+        ("NA1 ", "N"),
+        (" CL1", "Cl"),
+        ("CLAA", "Cl"),
+        ("BRA ", "Br"),
+        ("FE  ", "Fe"),
+        ("PT1 ", "Pt"),
+        ("RU  ", "Ru"),
+        ("AS  ", "As"),
+        (" C1 ", "C"),
+    ],
 )
 def test_elements_of_a_ligand_whose_column_is_blank(write, peptide, line, columns, element):
     atoms = [line(f"C{k}", "LIG", "A:9", (30 + 1.5 * k, 0, 0)) for k in range(2, 8)]
@@ -380,9 +392,11 @@ def test_elements_of_a_ligand_whose_column_is_blank(write, peptide, line, column
 
 
 def test_an_ion_whose_element_column_is_blank(write, peptide, line):
-    text = line("ZN", "ZN", "A:9", (30, 0, 0), "ZN")[:66] + "\n"
-    structure = read_structure(write(peptide + text))
-    assert structure.atoms.elements[structure.groups[0].atoms].tolist() == ["Zn"]
+    text = line("CA", "CA", "A:9", (30, 0, 0), "CA")[:66] + "\n"
+    one = peptide + text
+    for content in (one, f"MODEL 1\n{one}ENDMDL\nMODEL 2\n{one}ENDMDL\n"):
+        structure = read_structure(write(content))
+        assert structure.atoms.elements[structure.groups[0].atoms].tolist() == ["Ca"]
 
 
 def test_residues_without_a_number_are_counted(write, examples):

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from molgen.errors import StructureError
 from molgen.io.structure_file import read_protein
 from molgen.metrics.correspondence import CorrespondenceConfig, correspond
+from molgen.metrics.superposition import superposition_scores
 from molgen.structure import Protein
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "examples"
@@ -182,5 +183,27 @@ def test_copies_of_an_oligomer_may_be_named_in_any_order(native):
     places = [p.coords[p.atom_names == "CA"] for p in (reference, other)]
     np.testing.assert_allclose(places[0][found.native], places[1][found.model])
     assert "matched chain B of the reference with chain C of the model" in found.notes
+    # a model with fewer copies lies on those that it is nearest to
+    found = correspond(reference, joined(*model[1:3]))
+    places[1] = joined(*model[1:3]).coords[np.tile(chain.atom_names == "CA", 2)]
+    x, y = places[0][found.native], places[1][found.model]
+    assert superposition_scores(x, y, length=len(x)).tm_score > 0.999
     # whatever could be exchanged without gain stays as it is named
     assert correspond(reference, reference).notes == ()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_six_copies_anywhere_are_found(native, seed):
+    rng = np.random.default_rng(seed)
+    chain = polymer(native)
+    middle = chain.coords.mean(0)
+    copies = []
+    for name in "ABCDEF":
+        turn = Rotation.random(rng=rng).as_matrix()
+        coords = (chain.coords - middle) @ turn.T + rng.normal(0, 40, 3)
+        copies.append(named(replace(chain, coords=coords.astype(np.float32)), name))
+    order = rng.permutation(6)
+    model = joined(*(named(copies[k], name) for k, name in zip(order, "ABCDEF", strict=True)))
+    found, reference = correspond(joined(*copies), model), joined(*copies)
+    places = [p.coords[p.atom_names == "CA"] for p in (reference, model)]
+    np.testing.assert_allclose(places[0][found.native], places[1][found.model])
