@@ -136,7 +136,7 @@ def test_shards_make_the_whole(raw, labels, tmp_path):
 
 def test_many_complexes_are_labelled_at_once(raw, labels, monkeypatch):
     """What a GPU does, on the CPU: batches of two, the next prepared meanwhile."""
-    monkeypatch.setattr("molgen.search.torch_engine._FINALISTS", 20)
+    monkeypatch.setattr("molgen.search.torch_engine.POOL", 20)
     entries = find_entries(raw)
     made = list(label_together(entries, CONFIG, "cpu", 2))
     assert [one.entry.id for one in made] == [entry.id for entry in entries]
