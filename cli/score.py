@@ -135,9 +135,8 @@ def _print_result(result: ScoreResult) -> None:
         if record.scored < record.residues:
             scored += f"/{record.residues}"
         flags = options.plain("; ".join(record.flags))
-        line = (
-            f"{rank:4d}  {options.plain(record.model):{width}s}  {record.predicted_cad:13.3f}{true}"
-        )
+        name = options.plain(record.model)
+        line = f"{rank:4d}  {name:{width}s}  {record.predicted_cad:13.3f}{true}"
         click.echo(f"{line}  {scored:>8s}  {flags}".rstrip())
     if len(result.ranked) > shown:
         click.echo(f"... {len(result.ranked) - shown} more in scores.csv")

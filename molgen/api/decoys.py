@@ -124,8 +124,11 @@ def make_decoys(
     donors = list(files.values()) if templates is None else list(_structure_files([templates]))
     folder = Path(out)
     start = time.perf_counter()
-    sums = {name: _sum(path) for name, path in files.items()}
-    facts = {"natives": sums, "templates": sorted(_sum(path) for path in donors)}
+    sums = {path: _sum(path) for path in {*files.values(), *donors}}
+    facts = {
+        "natives": {name: sums[path] for name, path in files.items()},
+        "templates": sorted(sums[path] for path in donors),
+    }
     _open(folder, config, facts, command, resume=resume, force=force)
     tasks = [_Task(name, path, folder / name, config) for name, path in files.items()]
     workers = min(jobs or usable_cpus(), max(1, len(tasks)))

@@ -101,11 +101,12 @@ def train_confidence(
     known = rate(network, data, parts["val"], "cpu")
     model.calibrate([one.logit for one in known], [one.right for one in known])
     rated = rate(network, data, parts["test"], "cpu") if parts["test"] else known
+    held = len({one.id for one in rated})
     return job.finish(
         model,
         save_confidence,
         trained_on=len(ids["train"]),
-        held_out=len({one.id for one in rated}),
+        held_out=held,
         metrics=json_ready(measured(rated, *_line(model))),
         facts={
             "settings": to_dict(settings),
@@ -113,7 +114,7 @@ def train_confidence(
             **split_facts(ids, split, seed),
             **left_out,
             "poses": int(sum(len(data.poses[k].rmsd) for k in parts["train"])),
-            "held_complexes": len({one.id for one in rated}),
+            "held_complexes": held,
         },
         domain=_domain(data, parts["train"]),
         card=_card,

@@ -269,6 +269,8 @@ def _numbered(flat: Any) -> np.ndarray:
     """
     numbers = np.array(flat.resnums).astype(np.int64)
     missing = numbers == np.iinfo(np.int32).min
+    if not missing.any():
+        return numbers.astype(np.int32)
     last: dict[bytes, int] = {}
     for chain, number in zip(flat.chain_ids[~missing], numbers[~missing], strict=True):
         last[bytes(chain)] = max(int(number), last.get(bytes(chain), 0))
