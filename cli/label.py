@@ -196,7 +196,7 @@ def energies(
 ) -> None:
     """Label ligands of STORE with GFN2-xTB energies, HOMO-LUMO gaps and Gasteiger charges.
 
-    STORE is made by `molgen preprocess`. Needs tblite: pip install 'molgen[energies]'. Every ligand
+    STORE is made by `molgen preprocess`. Needs tblite (pip install tblite). Every ligand
     gets an outcome in index.csv; a run that was stopped goes on with --resume. Settings for
     --config: fields of molgen.api.label_energies.EnergyLabelling.
     """

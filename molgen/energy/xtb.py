@@ -45,7 +45,7 @@ def single_point(numbers: np.ndarray, coords: np.ndarray, charge: int = 0) -> Si
         from tblite.exceptions import TBLiteRuntimeError, TBLiteValueError
         from tblite.interface import Calculator
     except ImportError:
-        raise DependencyError("GFN2-xTB needs tblite: pip install 'molgen[energies]'") from None
+        raise DependencyError("GFN2-xTB needs tblite: pip install tblite") from None
     numbers = np.asarray(numbers, dtype=np.int64)
     if (int(numbers.sum()) - charge) % 2:
         raise LigandError(

@@ -1,6 +1,6 @@
 """AutoDock Vina as a sampler: the peer that molgen is measured against, on the same inputs.
 
-Needs the optional packages ``vina`` and ``meeko`` (``pip install molgen[vina]``).
+Needs the optional packages ``vina`` and ``meeko`` (``pip install vina meeko``).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class VinaDocking:
             from vina import Vina
         except ImportError as error:
             raise DependencyError(
-                "the vina sampler needs the packages vina and meeko: pip install molgen[vina]"
+                "the vina sampler needs the packages vina and meeko: pip install vina meeko"
             ) from error
         self._vina = Vina(sf_name="vina", cpu=cpu, seed=seed, verbosity=0)
         with tempfile.TemporaryDirectory() as folder:
@@ -181,7 +181,7 @@ def ligand_pdbqt(name: str, mol: Chem.Mol) -> str:
         from meeko import MoleculePreparation, PDBQTWriterLegacy
     except ImportError as error:
         raise DependencyError(
-            "the vina sampler needs the packages vina and meeko: pip install molgen[vina]"
+            "the vina sampler needs the packages vina and meeko: pip install vina meeko"
         ) from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

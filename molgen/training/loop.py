@@ -433,7 +433,7 @@ def _fabric(config: LoopConfig, device: str) -> Any:
         from lightning.fabric import Fabric
         from lightning.fabric.strategies import DDPStrategy
     except ImportError:
-        raise DependencyError("training needs Lightning: pip install 'molgen[train]'") from None
+        raise DependencyError("training needs Lightning: pip install lightning") from None
     kind, _, number = device.partition(":")
     devices: Any = [int(number)] if number else config.devices
     several = config.devices * config.nodes > 1

@@ -20,7 +20,7 @@ from molgen.datasets.store import Store
 from molgen.errors import OutputError, StoreError
 from molgen.units import KCAL_PER_EV
 
-pytest.importorskip("tblite", reason="tblite is not installed: molgen[energies]")
+pytest.importorskip("tblite", reason="tblite is not installed")
 
 COMPLEXES = Path(__file__).resolve().parents[2] / "workflows/test/complexes"
 

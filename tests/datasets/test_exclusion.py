@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
 
 from molgen.datasets.exclusion import excluded, read_exclusions
@@ -27,6 +29,13 @@ def test_the_shipped_list_holds_the_benchmarks(tmp_path, monkeypatch):
     # 428 of PoseBusters, 85 of Astex, 363 of the time split, none of them twice
     assert len(names) == 876
     assert {"6xg5", "1g9v", "6qqw"} <= names
+
+
+def test_the_entries_of_posebusters_that_are_reported_are_excluded():
+    listed = files("molgen.data").joinpath("splits/posebusters_dev.txt").read_text("utf-8")
+    ids = [line for line in listed.splitlines() if not line.startswith("#")]
+    assert len(ids) == len(set(ids)) == 165
+    assert {name[:4].lower() for name in ids} <= read_exclusions(["benchmarks"])
 
 
 @pytest.mark.parametrize("content", [None, "", "# nothing\n"])

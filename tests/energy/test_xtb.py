@@ -18,7 +18,7 @@ PLACES = np.array([[0.0, 0.0, 0.1173], [0.0, 0.7572, -0.4692], [0.0, -0.7572, -0
 
 @pytest.fixture
 def tblite():
-    return pytest.importorskip("tblite", reason="tblite is not installed: molgen[energies]")
+    return pytest.importorskip("tblite", reason="tblite is not installed")
 
 
 def test_units():
@@ -84,5 +84,5 @@ def test_radicals_and_what_does_not_converge_are_refused(tblite):
 
 def test_without_tblite_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tblite.interface", None)
-    with pytest.raises(DependencyError, match="molgen\\[energies\\]"):
+    with pytest.raises(DependencyError, match="pip install tblite"):
         single_point(WATER, PLACES)

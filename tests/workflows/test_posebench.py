@@ -110,6 +110,27 @@ def test_several_sets_are_also_evaluated_as_one(place):
     assert produced == names
 
 
+def test_an_archive_may_hold_its_entries_at_any_depth_and_paths_may_have_spaces(place):
+    source = place / "raw/my sets/deep"
+    source.mkdir(parents=True)
+    (place / "raw/bench").rename(source / "bench")
+    packed = ["tar", "-cf", "deep.tar", "-C", "raw", "my sets"]
+    subprocess.run(packed, cwd=place, check=True)
+    sets = {"bench": {"source": "deep.tar", "folder": "my sets/deep/bench"}}
+    run(place, sets=sets, out="my runs", arms={"molgen": {"sampler": "search", "config": None}})
+    assert len(calls(place, "generate")) == 3
+    assert (place / "my runs/bench/table/summary.csv").is_file()
+
+
+def test_changed_settings_run_again(place):
+    arms = {"molgen": {"sampler": "search", "config": None}}
+    run(place, arms=arms)
+    run(place, arms=arms)
+    assert len(calls(place, "generate")) == 3
+    run(place, arms=arms, seed=7)
+    assert [line.count("--seed 7") for line in calls(place, "generate")].count(1) == 3
+
+
 def test_limit_and_shard_choose_entries(place):
     run(place, limit=2, shard="2/2")
     assert {line.split("/")[3] for line in calls(place, "generate")} == {"2BBB_FAIL"}

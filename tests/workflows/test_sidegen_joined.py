@@ -42,6 +42,26 @@ def test_a_second_run_measures_what_is_missing(call, monkeypatch, capsys):
     assert asked == ["7N03_ZRP"]
 
 
+def test_an_arm_that_joins_later_is_measured_alone(call, monkeypatch, capsys):
+    asked = []
+
+    def measure(name, protein, ligand, arms):
+        asked.append((name, *arms))
+        numbers = {"cpu": 1.0, "lowest": 3.0, "first": 2.5, "best": 1.0, "energy": -5.0}
+        return [{"id": name, "atoms": 20, "arm": arm, **numbers} for arm in arms]
+
+    monkeypatch.setattr(joined, "measure", measure)
+    _, second, *_ = joined.ARMS
+    argv = list(sys.argv)
+    monkeypatch.setattr("sys.argv", [*argv, "--arm", second])
+    joined.main()
+    assert "2 ligands" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", [*argv, "--arm", second, "--arm", joined.ALONE])
+    joined.main()
+    assert sorted(asked[2:]) == [("6XG5_TOP", joined.ALONE), ("7N03_ZRP", joined.ALONE)]
+    assert f"| {second} | 0.0 %" in capsys.readouterr().out
+
+
 def test_every_arm_is_measured_alike():
     light = {
         joined.ALONE: SidegenSettings(),

@@ -1,6 +1,7 @@
-"""What the learned SCF energy is good for: the numbers in docs/energies.md.
+"""What the learned SCF energy is good for.
 
-First, how far labelled energies and gaps change from the embedded conformer of a ligand to others.
+First, how far labelled energies and gaps change from the embedded conformer of a ligand to others:
+a table of docs/energies.md.
 Then whether following the gradient of ``scf_energy`` lowers the GFN2-xTB energy that it stands for:
 crystal poses of held-out ligands, shaken by 0.1 Å, are minimised with the learned term, with the
 geometry term, and with both, and computed before and after.

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 from scipy.spatial import cKDTree
-from scipy.stats import rankdata
 
 from molgen.errors import MolgenError
 from molgen.io import read_ligand, read_protein
 from molgen.structure.cavities import FEATURES, alpha_spheres, sphere_features
+from molgen.training.confidence import auroc
 
 RIDGE = 1e-3
 
@@ -63,13 +63,6 @@ def fit(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
     return coefficients, float(weights[-1] - coefficients @ mean)
 
 
-def area(score: np.ndarray, labels: np.ndarray) -> float:
-    """Return the area under the ROC curve."""
-    positives = labels.sum()
-    wins = rankdata(score)[labels].sum() - positives * (positives + 1) / 2
-    return float(wins / (positives * (~labels).sum()))
-
-
 def main() -> None:
     """Read the arguments, fit, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -86,7 +79,7 @@ def main() -> None:
     print(f"}}\nINTERCEPT = {intercept:.4g}")
     print(
         f"# spheres {len(labels)}, area under ROC left out: "
-        f"{area(features[~train] @ coefficients, labels[~train]):.3f}"
+        f"{auroc(features[~train] @ coefficients, labels[~train]):.3f}"
     )
 
 

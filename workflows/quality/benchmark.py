@@ -2,8 +2,9 @@
 
     python workflows/quality/benchmark.py BENCHMARK --scores NAME=DIR ... --out DIR
 
-BENCHMARK has a folder per target with ``scores.csv`` (model, CAD_AA, voromqa_light, voromqa_dark);
-each DIR holds the output of ``molgen score BENCHMARK/<target> --out DIR/<target>``.
+BENCHMARK has a folder per target with ``scores.csv`` (model, CAD_AA, voromqa_light, voromqa_dark),
+all of which are compared unless ``--targets`` names some; each DIR holds the output of
+``molgen score BENCHMARK/<target> --out DIR/<target>``.
 Writes quality.csv (a row per method and target, and pooled), calibration.csv and prints a table.
 """
 
@@ -37,10 +38,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("benchmark", type=Path)
     parser.add_argument("--scores", action="append", default=[], metavar="NAME=DIR")
+    parser.add_argument("--targets", nargs="+", metavar="TARGET", help="default: all")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     folders = {name: Path(folder) for name, _, folder in (s.partition("=") for s in options.scores)}
-    targets = sorted(p.name for p in options.benchmark.iterdir() if (p / "scores.csv").is_file())
+    targets = options.targets or sorted(
+        path.name for path in options.benchmark.iterdir() if (path / "scores.csv").is_file()
+    )
     truth: list[float] = []
     owner: list[str] = []
     found: dict[str, list[float]] = {name: [] for name in (*PEERS, *folders)}

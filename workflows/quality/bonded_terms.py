@@ -16,6 +16,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from molgen.decoys.backbone_geometry import dihedral
 from molgen.errors import MolgenError
 from molgen.io import read_protein
 from molgen.structure.vocabulary import RESIDUE_ATOMS
@@ -31,15 +32,6 @@ TITLE = "Ideal geometry of residues, measured on natives by workflows/quality/bo
 
 # next residue's atoms carry "+": the peptide group, once before proline and once before others
 LINK = ("CA", "C", "O", "+N", "+CA", "+CD")
-
-
-def dihedral(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """Return dihedral angles in radians, IUPAC sign; inputs (n, 3)."""
-    axis = c - b
-    first = np.cross(a - b, axis)
-    second = np.cross(d - c, axis)
-    y = np.einsum("ni,ni->n", np.cross(first, second), axis) / np.linalg.norm(axis, axis=1)
-    return np.arctan2(-y, -np.einsum("ni,ni->n", first, second)) + np.pi
 
 
 def wrap(angle: np.ndarray) -> np.ndarray:

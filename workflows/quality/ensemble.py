@@ -41,8 +41,8 @@ from its geometry alone. The score is the mean of what the members say; their se
 * Data of all members: {train_models} models of {train_targets} targets ({kinds}). SHA-256 over
   the shards `{data_sha256}`, of the lists of the split `{split_sha256}`.
 
-Measured on {held_models} models of {held_targets} held-out targets. Intervals by bootstrap over
-targets.
+Measured on {held_models} models of {held_targets} held-out targets; {ranked} of them
+have five models or more to rank. Intervals by bootstrap over targets.
 
 | measure | value | 95 % interval |
 |---|---|---|
@@ -112,7 +112,7 @@ def write(
     card = CARD.format(
         **facts
         | {
-            "count": len(folders),
+            "ranked": int(measured["metrics"]["targets"]["value"]),
             "kinds": ", ".join(f"{count} {kind}" for kind, count in first["kinds"].items()),
             "members": "\n".join(_member(*pair) for pair in zip(folders, known, strict=True)),
             "commands": "\n".join(f"* `{facts['command']}`" for facts in known),

@@ -71,7 +71,7 @@ def main() -> None:
     else:
         ids = sorted(path.name for path in options.raw.iterdir() if path.is_dir())
     np.random.default_rng(0).shuffle(ids)
-    done = {row["id"] for row in read_rows(options.out)}
+    done = {(row["id"], row["arm"]) for row in read_rows(options.out)}
     taken = 0
     for name in ids:
         try:
@@ -85,8 +85,9 @@ def main() -> None:
         taken += 1
         if taken > options.limit or time.monotonic() - begin > 60 * options.minutes:
             break
-        if name not in done:
-            rows = measure(name, protein, ligand, arms)
+        missing = {arm: arms[arm] for arm in arms if (name, arm) not in done}
+        if missing:
+            rows = measure(name, protein, ligand, missing)
             append(options.out, COLUMNS, [{"torsions": torsions, **row} for row in rows])
     print(table(read_rows(options.out), arms))
 
@@ -119,9 +120,9 @@ def measure(
 
 def table(rows: list[dict[str, str]], arms: Iterable[str]) -> str:
     """Return a Markdown table of the arms over the ligands."""
-    alone = [float(row["energy"]) for row in rows if row["arm"] == ALONE]
+    alone = {row["id"]: float(row["energy"]) for row in rows if row["arm"] == ALONE}
     lines = [
-        f"{len(alone)} ligands",
+        f"{len({row['id'] for row in rows})} ligands",
         "",
         "| arm | lowest energy ≤ 2 Å | highest confidence ≤ 2 Å | best of 40 ≤ 2 Å "
         "| lower energy than search alone | CPU s, sum |",
@@ -130,8 +131,10 @@ def table(rows: list[dict[str, str]], arms: Iterable[str]) -> str:
     for arm in arms:
         own = [row for row in rows if row["arm"] == arm]
         cells = [share(own, key) for key in ("lowest", "first", "best")]
-        lower = sum(float(r["energy"]) < e - 0.05 for r, e in zip(own, alone, strict=True))
-        cells.append("–" if arm == ALONE else str(lower))
+        both = [float(row["energy"]) - alone[row["id"]] for row in own if row["id"] in alone]
+        # the file holds three decimals
+        lower = sum(round(difference, 3) < -0.05 for difference in both)
+        cells.append("–" if arm == ALONE or not both else str(lower))
         total = sum(float(row["cpu"]) for row in own)
         lines.append(f"| {arm} | {' | '.join(cells)} | {total:.0f} |")
     return "\n".join(lines)
