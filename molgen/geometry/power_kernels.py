@@ -21,6 +21,8 @@ MIN_AREA = 1e-6
 
 _MIN_ARC = 1e-6  # rad; less free boundary than this is none
 _SAME = 1e-6  # Å; centres closer than this are one
+_CORNER2 = 1e-20  # Å²; corners of a face closer than the root of this are one
+_SLIVER = 1e-9  # Å² at 1 Å from both centres; the solid angle of a smaller face is rounding
 _BINS = 32  # of the offsets, when planes are sorted
 
 # Sums keep their order, so results do not differ between runs; numpy's error model, as division by
@@ -76,7 +78,7 @@ def diagram(xyz, radius):  # type: ignore[no-untyped-def]
             area, angle_i, angle_j, arc = _measure(
                 x, y, begin, corners, rho2, ti, tj, radius[i], radius[j]
             )
-            if not area > 0.0:
+            if not area > _SLIVER * min(1.0, ti * ti, tj * tj):
                 continue
             flux[i] -= angle_i
             flux[j] -= angle_j
@@ -279,7 +281,8 @@ def _measure(x, y, begin, corners, rho2, ti, tj, ri, rj):  # type: ignore[no-unt
     Every edge adds the part of its triangle with the disc's centre that is inside the disc: a
     triangle, or sectors before and after it. The triangle's solid angle is its angle at the disc's
     centre less what `_turn` adds up; the former sum to a full turn, less the sectors, where the
-    polygon goes around the centre, and else to nothing.
+    polygon goes around the centre, and else to nothing. Where four cells meet, as in symmetric
+    oligomers, corners coincide but for rounding: the edge between them has no direction.
     """
     twice, arc = 0.0, 0.0
     around = True
@@ -291,6 +294,8 @@ def _measure(x, y, begin, corners, rho2, ti, tj, ri, rj):  # type: ignore[no-unt
         qx, qy = x[c], y[c]
         dx, dy = qx - px, qy - py
         length2 = dx * dx + dy * dy
+        if length2 < _CORNER2:
+            continue
         p2, q2 = px * px + py * py, qx * qx + qy * qy
         ax, ay, bx, by = px, py, qx, qy
         segment = p2 <= rho2 and q2 <= rho2
@@ -312,7 +317,7 @@ def _measure(x, y, begin, corners, rho2, ti, tj, ri, rj):  # type: ignore[no-unt
                 arc += math.atan2(px * qy - py * qx, px * qx + py * qy)
         away = px * qy - py * qx + 0.0
         around &= away >= 0.0
-        if segment and length2 > 0.0:
+        if segment:
             twice += ax * by - ay * bx
             length = math.sqrt(length2)
             away /= length

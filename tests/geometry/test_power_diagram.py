@@ -71,6 +71,33 @@ def test_a_ball_among_its_lattice_neighbours_has_a_cube(neighbours):
     assert (result.sasa[1:] > 0).all()
 
 
+def test_corners_of_many_cells_that_coincide():
+    # eight balls on a cube: every inner corner and edge belongs to all or to four of them
+    cube = np.stack(np.meshgrid(*[[0.0, 2.0]] * 3, indexing="ij"), -1).reshape(-1, 3)
+    result = power_diagram(cube, np.full(8, 1.8))
+    jitter = np.random.default_rng(0).normal(scale=1e-8, size=cube.shape)
+    plain = power_diagram(cube + jitter, np.full(8, 1.8))
+    assert result.sasa == pytest.approx(plain.sasa, abs=1e-4)
+    assert result.volumes == pytest.approx(plain.volumes, abs=1e-4)
+    assert np.ptp(result.sasa) < 1e-9
+
+
+@pytest.mark.parametrize("origin", [0.0, 77.577, 100.0])
+def test_symmetric_copies_are_measured_as_any_others(origin):
+    # copies around a fourfold axis, rounded as in files, so that four cells meet along the axis
+    rng = np.random.default_rng(3)
+    for _ in range(100):
+        ring = []
+        for x, y, z in np.round(rng.uniform(-3.5, 3.5, (int(rng.integers(1, 5)), 3)), 3):
+            ring += [[x, y, z], [-y, x, z], [-x, -y, z], [y, -x, z]]
+        centres = np.round(np.array(ring) + [origin, origin, 0.0], 3)
+        radii = np.repeat(rng.choice([1.49, 1.70, 1.75, 1.9], len(ring) // 4), 4)
+        result = power_diagram(centres, radii)
+        moved = power_diagram(centres + rng.normal(scale=1e-8, size=centres.shape), radii)
+        assert result.sasa == pytest.approx(moved.sasa, abs=1e-3)
+        assert result.volumes == pytest.approx(moved.volumes, abs=1e-3)
+
+
 def test_polygons_with_arcs():
     # Four balls in a square of 2 Å: faces of neighbours are half discs, the diagonal has none.
     square = np.array([[0.0, 0, 0], [2, 0, 0], [2, 2, 0], [0, 2, 0]])
