@@ -91,7 +91,10 @@ def write_report(
     drawn = {view["number"] for view in ranked[:MAX_DRAWN]}
     poses = {}
     for number in shown:
-        records = [r.strip("\r\n") for r in entries[number].poses_sdf_text.split("$$$$")]
+        # the line end behind $$$$ goes; an empty title line stays
+        text = entries[number].poses_sdf_text.replace("\r\n", "\n")
+        records = [record.removeprefix("\n") if at else record
+                   for at, record in enumerate(text.split("$$$$"))]  # fmt: skip
         poses[str(number)] = [_mol_block(r) for r in records if r.strip()]
     for view in views:
         mol = entries[view["number"]].ligand_mol
@@ -123,7 +126,7 @@ def write_report(
         library=_library() if shown else "",
     )
     with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
+        temporary.write_text(page, encoding="utf-8", errors="replace", newline="\n")
 
 
 def surest_first(table: Sequence[Mapping[str, Any]]) -> tuple[bool, float, float]:
@@ -148,7 +151,7 @@ def _view(number: int, entry: ReportEntry) -> dict[str, Any]:
     known = [score for score in scores if score is not None]
     rows = []
     for row, score in zip(entry.table, scores, strict=True):
-        failed = row.get("posebusters_failed", row.get("failed_checks", ()))
+        failed = row.get("posebusters_failed", row.get("failed_checks")) or ()
         failed = failed.replace(";", ",").split(",") if isinstance(failed, str) else failed
         rows.append(
             {

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from molgen.io import atomic_write
-from molgen.report.plots import PALETTE, STYLE
+from molgen.report.figures import PALETTE, drawing, literal
 from molgen.report.quality_profile import COLOURS, Profile, on_common_residues
 
 MAX_ROWS = 60
@@ -23,8 +22,7 @@ _TRUE = PALETTE[1]
 def profile_plot(path: Path, profile: Profile) -> None:
     """Draw local quality along the chains; the truth, where known, over it."""
     width = float(np.clip(4.5 + 0.022 * len(profile), 7.0, 16.0))
-    with _style():
-        figure = _figure(width, 2.9)
+    with drawing(path, width, 2.9, dpi=130) as figure:
         axes = figure.add_subplot()
         x = np.arange(len(profile))
         _bands(axes, profile)
@@ -43,7 +41,6 @@ def profile_plot(path: Path, profile: Profile) -> None:
         axes.set_xticks(positions, labels)
         axes.grid(axis="x", visible=False)
         axes.set_title(_title(profile), loc="left", fontsize=11, fontweight="bold")
-        _save(figure, path)
 
 
 def overview_plot(
@@ -65,8 +62,7 @@ def overview_plot(
     height = float(np.clip(1.7 + 0.23 * len(shown), 3.6, 9.0))
     if known:
         height = max(height, 7.4)
-    with _style():
-        figure = _figure(12.6, height)
+    with drawing(path, 12.6, height, dpi=130) as figure:
         grid = figure.add_gridspec(2 if known else 1, 2, width_ratios=(3.8, 8.0))
         left = figure.add_subplot(grid[0, 0])
         _bars(left, shown, true) if bars else _histogram(left, scores)
@@ -74,7 +70,6 @@ def overview_plot(
         _heat_map(figure, figure.add_subplot(grid[:, 1]), shown, title, names=not bars)
         if known:
             _scatter(figure.add_subplot(grid[1, 0]), np.array(known))
-        _save(figure, path)
 
 
 def _bars(axes: Any, profiles: Sequence[Profile], true: Sequence[float | None]) -> None:
@@ -194,7 +189,7 @@ def _title(profile: Profile) -> str:
 
 def _short(name: str, most: int = 30) -> str:
     shown = name if len(name) <= most else f"{name[: most // 2 - 1]}…{name[-(most // 2 - 1) :]}"
-    return shown.replace("$", r"\$")
+    return literal(shown)
 
 
 def _small(rows: int) -> float:
@@ -206,24 +201,3 @@ def colour_map() -> Any:
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("quality", list(COLOURS))
-
-
-def _style() -> Any:
-    import matplotlib
-
-    return matplotlib.rc_context(STYLE)
-
-
-def _figure(width: float, height: float) -> Any:
-    # the object interface needs no display and keeps no global figure list
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure: Any, path: Path) -> None:
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=130, metadata={"Software": None})

@@ -64,6 +64,19 @@ def test_one_ligand(tmp_path):
     assert 'class="ligands"' not in text  # no overview for one ligand
 
 
+def test_poses_without_a_title_and_rows_without_verdicts(tmp_path):
+    untitled = entry(name="")
+    table = [{"rank": 1, "score": -7.5, "posebusters_pass": True, "posebusters_failed": None}]
+    text = page(tmp_path, [entry(name="", table=table)])
+    blocks = data_of(text)["poses"]["0"]
+    assert untitled.poses_sdf_text.startswith("\n") and len(blocks) == 2
+    assert all(Chem.MolFromMolBlock(block) is not None for block in blocks)
+
+
+def test_a_name_that_is_no_text_is_written_with_marks(tmp_path):
+    assert "prot?.pdb" in page(tmp_path, [entry()], run={"pdb": "prot\udcff.pdb"})
+
+
 def test_no_network(tmp_path):
     text = page(tmp_path, [entry()])
     assert "default-src 'none'" in text and "connect-src" not in text

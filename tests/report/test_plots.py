@@ -1,4 +1,4 @@
-"""The reliability plot: what it is given is what it draws."""
+"""Plots draw what they are given, under its name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from molgen.report.plots import reliability
+from molgen.metrics import Outcome
+from molgen.report.plots import cumulative_rmsd, reliability, rotatable_bars
 
 
 def test_reliability_draws_frequencies_over_mean_probabilities(tmp_path, monkeypatch):
@@ -23,3 +24,24 @@ def test_reliability_draws_frequencies_over_mean_probabilities(tmp_path, monkeyp
     assert x == pytest.approx([10.0, 72.0, 89.0]) and y == pytest.approx([50.0, 100.0, 100.0])
     assert error.shape == (2, 3) and (error >= 0).all() and error[1, 1] == pytest.approx(0.0)
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_run_is_in_the_legend_whatever_its_name_and_bins(tmp_path, monkeypatch):
+    shown = []
+    legend = Axes.legend
+
+    def spy(self, *arguments, **options):
+        shown.extend(self.get_legend_handles_labels()[1])
+        return legend(self, *arguments, **options)
+
+    monkeypatch.setattr(Axes, "legend", spy)
+
+    def run(*bonds: int) -> list[Outcome]:
+        return [Outcome("a", rmsds=(1.0,), extra={"rotatable_bonds": b}) for b in bonds]
+
+    runs = {"all": run(0, 5, 8), "_hidden": run(5), r"a$\q$": run(8)}
+    rotatable_bars(tmp_path / "bars.png", runs)
+    assert shown == ["all", " _hidden", r"a\$\q\$"]
+    shown.clear()
+    cumulative_rmsd(tmp_path / "lines.png", runs)
+    assert shown[::2] == ["all top-1", " _hidden top-1", r"a\$\q\$ top-1"]
