@@ -166,7 +166,8 @@ def print_json(result: Any) -> None:
     text = json.dumps(
         json_ready(result), indent=2, ensure_ascii=False, allow_nan=False, default=str
     )
-    click.echo(text)
+    # a file name that is no UTF-8 has lone surrogates, which JSON can only escape
+    click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 def plain(text: str) -> str:

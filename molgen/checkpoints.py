@@ -30,28 +30,34 @@ _VERIFIED = ("model.safetensors", "config.json")
 
 
 def checkpoint_folder(name: str) -> Path:
-    """Return the folder of a checkpoint: a path as given, or the name of a shipped one.
+    """Return the folder of a checkpoint: that of a shipped one by its name, else a path.
+
+    A folder that is called like a shipped checkpoint is meant by ``./name`` only.
 
     Raises:
         StoreError: neither exists.
     """
-    if Path(name).is_dir():
-        return Path(name)
     shipped = _shipped()
-    if name not in shipped:
-        raise StoreError(
-            f"no checkpoint {name!r}, neither shipped nor a folder{suggest(name, shipped)}"
-        )
-    return shipped[name]
+    if name in shipped:
+        return shipped[name]
+    if name and Path(name).is_dir():
+        return Path(name)
+    raise StoreError(
+        f"no checkpoint {name!r}, neither shipped nor a folder{suggest(name, shipped)}"
+    )
 
 
 def checkpoint_sum(name: str) -> str:
     """Return the SHA-256 of a checkpoint's list of sums: another one, another checkpoint.
 
     Raises:
-        StoreError: no such checkpoint.
+        StoreError: no such checkpoint, or a folder without sums.
     """
-    return hashlib.sha256((checkpoint_folder(name) / "SHA256SUMS").read_bytes()).hexdigest()
+    sums = checkpoint_folder(name) / "SHA256SUMS"
+    try:
+        return hashlib.sha256(sums.read_bytes()).hexdigest()
+    except OSError as error:
+        raise StoreError(f"{sums}: cannot be read ({error.strerror})") from None
 
 
 def _shipped() -> dict[str, Path]:
@@ -174,10 +180,14 @@ def _verified(folder: Path, file: str) -> bytes:
 
 
 def save_tensors(folder: Path, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
-    """Write model.safetensors, config.json and SHA256SUMS into ``folder``."""
+    """Write model.safetensors, config.json and SHA256SUMS into ``folder``.
+
+    The domain of a model that was there before goes: `save_domain` writes the new one.
+    """
     from safetensors.numpy import save
 
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / DOMAIN).unlink(missing_ok=True)
     content = {
         "model.safetensors": save(tensors),
         "config.json": (json.dumps(config, indent=2) + "\n").encode(),

@@ -69,7 +69,8 @@ def load(cls: type[T], path: str | Path | None = None, overrides: Mapping | None
 def located(error: ConfigError, path: str | Path | None, overrides: Mapping) -> ConfigError:
     """Return the error with the file in front, unless ``overrides`` gave the value it is about."""
     value: Any = merge({}, overrides)
-    for key in str(error).partition(":")[0].split("."):
+    for part in str(error).partition(":")[0].split("."):
+        key = part.partition("[")[0]  # an element of a list
         if not isinstance(value, Mapping) or key not in value:
             return ConfigError(f"{path}: {error}") if path is not None else error
         value = value[key]
@@ -89,7 +90,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read config file {path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"config file {path} is not UTF-8 text") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
+        # the last three: values that do not fit a tag such as !!int, or numbers without end
         detail = " ".join(str(error).split())
         raise ConfigError(f"config file {path} is not valid YAML: {detail}") from None
     if loaded is None:

@@ -11,6 +11,8 @@ import pytest
 
 from molgen.checkpoints import (
     checkpoint_folder,
+    checkpoint_sum,
+    known_elements,
     load_tensors,
     outside_domain,
     save_domain,
@@ -96,6 +98,23 @@ def test_verified_nonsense_is_an_error_of_the_store(saved):
 def test_an_unknown_name_says_what_there_is():
     with pytest.raises(StoreError, match="no checkpoint 'none', neither shipped nor a folder"):
         checkpoint_folder("none")
+
+
+def test_a_folder_called_like_a_shipped_checkpoint_needs_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sgcn-1").mkdir()
+    assert (checkpoint_folder("sgcn-1") / "SHA256SUMS").is_file()
+    assert checkpoint_folder("./sgcn-1") == Path("sgcn-1")
+    with pytest.raises(StoreError, match="SHA256SUMS: cannot be read"):
+        checkpoint_sum("./sgcn-1")
+    with pytest.raises(StoreError, match="no checkpoint ''"):
+        checkpoint_folder("")
+
+
+def test_a_model_saved_anew_has_not_the_domain_of_before(saved):
+    save_domain(saved, {"elements": [6]})
+    save_tensors(saved, CONFIG, {"values": np.zeros(1)})
+    assert known_elements(str(saved)) is None
 
 
 def test_shipped_checkpoints_are_whole():

@@ -101,6 +101,9 @@ def test_a_message_names_the_file_only_where_that_is_to_blame(tmp_path):
     with pytest.raises(ConfigError) as caught:
         config.load(Settings, path, {"search.rounds": 0})
     assert str(caught.value).startswith("search.rounds: must be at least 1")
+    with pytest.raises(ConfigError) as caught:
+        config.load(Settings, path, {"sizes": [1, "a"]})
+    assert str(caught.value).startswith("sizes[1]: must be a whole number")
     path.write_text("search: {rounds: 0}\n")
     with pytest.raises(ConfigError, match=r"settings\.yaml: search\.rounds: must be at least 1"):
         config.load(Settings, path, {"name": "given"})
@@ -181,6 +184,10 @@ def test_what_the_dataclass_does_not_say_is_refused(values, message):
         ("name: a\nname: b\n", r"key 'name' stands twice"),
         ("[1, 2]: a\n", r"a key must be one word"),
         ("name: !!python/object/apply:os.getcwd []\n", r"not valid YAML"),
+        ("keep: !!bool maybe\n", r"settings\.yaml is not valid YAML"),
+        ("name: !!timestamp abc\n", r"settings\.yaml is not valid YAML"),
+        ("search: {rate: !!float abc}\n", r"settings\.yaml is not valid YAML"),
+        (f"search: {{rounds: {'9' * 5000}}}\n", r"settings\.yaml is not valid YAML"),
         ("sampler: off\n", r"sampler: must be one of 'search', 'vina', not 'off'"),
         ("name: 12:30\nkeep: yes\n", r"keep: must be true or false, not 'yes'"),
     ],

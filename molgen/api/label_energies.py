@@ -157,7 +157,6 @@ def label_ligand(entry: StoredComplex, settings: EnergyLabelling) -> LigandEnerg
             no_gasteiger_type, scf_failed, too_few_conformers.
     """
     from molgen.datasets.ligand_conformers import (
-        ConformerOptions,
         ConformerRefusedError,
         make_conformers,
         united_charges,
@@ -172,7 +171,7 @@ def label_ligand(entry: StoredComplex, settings: EnergyLabelling) -> LigandEnerg
     seed = zlib.crc32(f"{settings.seed} {entry.id}".encode())
     with quiet_rdkit():
         mol = rebuild_ligand(entry)
-        full, found = make_conformers(mol, ConformerOptions(settings.conformers), seed)
+        full, found = make_conformers(mol, settings.conformers, seed)
         charges = united_charges(mol, full)
     numbers = np.array([atom.GetAtomicNum() for atom in full.GetAtoms()])
     charge = sum(atom.GetFormalCharge() for atom in full.GetAtoms())

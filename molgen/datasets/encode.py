@@ -19,7 +19,7 @@ from molgen.datasets.encoding import (
 )
 from molgen.datasets.rebuild import rebuild_ligand
 from molgen.errors import LigandError
-from molgen.graphs.ligand_arrays import code, ligand_arrays
+from molgen.graphs.ligand_arrays import code, index_type, ligand_arrays
 from molgen.io.rdkit_log import quiet_rdkit
 from molgen.structure.conformers import embed_conformers
 from molgen.structure.ligand import Ligand
@@ -221,5 +221,5 @@ def _ligand_columns(mol: Chem.Mol) -> dict[str, np.ndarray]:
         "ligand_radicals": of_atoms([a.GetNumRadicalElectrons() for a in atoms]),
         "bond_conjugated": of_bonds([int(b.GetIsConjugated()) for b in bonds]),
         "bond_stereo": of_bonds([code(BOND_STEREO, b.GetStereo()) for b in bonds]),
-        "bond_stereo_atoms": np.array(stereo_atoms, dtype=np.uint8).reshape(len(bonds), 2),
+        "bond_stereo_atoms": np.array(stereo_atoms, index_type(len(atoms))).reshape(len(bonds), 2),
     }

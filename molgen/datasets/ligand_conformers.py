@@ -17,6 +17,10 @@ from molgen.datasets.energy_labels import KINDS
 
 _VARIANT = "MMFF94s"
 _ROTATABLE = Chem.MolFromSmarts("[!$(*#*)&!D1]-&!@[!$(*#*)&!D1]")
+_SHAKE = (0.02, 0.10)
+"""Å, standard deviation of the noise of a shaken conformer, from and to."""
+_TWIST = 30.0
+"""Degrees, standard deviation of the turn about every rotatable bond."""
 _STEPS = 500
 """Iterations of a minimisation at most."""
 
@@ -27,21 +31,6 @@ class ConformerRefusedError(Exception):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
-
-
-@dataclass(frozen=True)
-class ConformerOptions:
-    """How conformers are made.
-
-    Attributes:
-        count: of conformers: the crystal's, then embedded, shaken and twisted ones in turn.
-        shake: Å, largest standard deviation of the noise of a shaken one; the smallest is 0.02.
-        twist: degrees, standard deviation of the turn about every rotatable bond.
-    """
-
-    count: int = 4
-    shake: float = 0.10
-    twist: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -61,9 +50,7 @@ class Conformer:
     mmff: float
 
 
-def make_conformers(
-    mol: Chem.Mol, options: ConformerOptions, seed: int
-) -> tuple[Chem.Mol, list[Conformer]]:
+def make_conformers(mol: Chem.Mol, count: int, seed: int) -> tuple[Chem.Mol, list[Conformer]]:
     """Return the molecule with its hydrogens, and conformers of it.
 
     Shaken and twisted conformers start from the embedded one before them (ETKDGv3, minimised),
@@ -71,6 +58,7 @@ def make_conformers(
 
     Args:
         mol: heavy atoms with the crystal's coordinates.
+        count: of conformers: the crystal's, then embedded, shaken and twisted ones in turn.
         seed: of all that is drawn.
 
     Raises:
@@ -87,7 +75,7 @@ def make_conformers(
     made = [_settled("crystal", full, crystal, properties, heavy)]
     base = made[0].coords
     turns = [(m[0], m[1]) for m in full.GetSubstructMatches(_ROTATABLE)]
-    for k in range(options.count - 1):
+    for k in range(count - 1):
         kind = KINDS[1 + k % (len(KINDS) - 1)]
         noise = 0.0
         if kind == "embedded":
@@ -96,12 +84,12 @@ def make_conformers(
                 continue
             coords = base = found
         elif kind == "shaken":
-            noise = float(rng.uniform(0.02, options.shake))
+            noise = float(rng.uniform(*_SHAKE))
             coords = base + noise * rng.standard_normal(base.shape)
         else:
             if not turns:
                 continue
-            coords = _twisted(full, base, turns, options.twist, rng)
+            coords = _twisted(full, base, turns, _TWIST, rng)
         made.append(_settled(kind, full, coords, properties, heavy, noise))
     return full, made
 

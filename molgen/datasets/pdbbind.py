@@ -8,6 +8,7 @@ folders deeper (recent PDBBind releases group entries by years). Facts come from
 from __future__ import annotations
 
 import csv
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,14 +80,18 @@ def find_entries(raw: str | Path) -> list[RawEntry]:
 
 
 def entry_folders(folder: Path, depth: int = MAX_DEPTH) -> list[Path]:
-    """Return the entry folders below ``folder``: those without folders of their own."""
+    """Return the entry folders below ``folder``: those with files of an entry, or without folders.
+
+    A folder with other files beside its folders, such as the notes of a year, is looked into.
+    """
     found = []
     for child in sorted(folder.iterdir()):
         if not child.is_dir() or child.name.startswith(".") or child.name.lower() in NOT_ENTRIES:
             continue
-        inside = list(child.iterdir())
-        files = any(path.is_file() for path in inside)
-        if not files and depth > 1 and any(path.is_dir() for path in inside):
+        inside = [path for path in child.iterdir() if not path.name.startswith(".")]
+        parts = tuple(f"{child.name}_{kind}" for kind in ("protein", "ligand"))
+        entry = any(path.is_file() and path.name.startswith(parts) for path in inside)
+        if not entry and depth > 1 and any(path.is_dir() for path in inside):
             found += entry_folders(child, depth - 1)
         else:
             found.append(child)
@@ -114,17 +119,19 @@ def _read_csv(path: Path) -> Facts:
         raise InputError(f"{path}: cannot be read ({error})") from error
     facts: Facts = {}
     for number, row in enumerate(rows, start=2):
-        if Path(row["id"].strip()).name != row["id"].strip():
-            raise InputError(f"{path}: line {number}: id {row['id']!r} is no name of a folder")
+        name, year, affinity = ((row.get(key) or "").strip() for key in ("id", "year", "affinity"))
+        if not name:
+            continue
+        if Path(name).name != name:
+            raise InputError(f"{path}: line {number}: id {name!r} is no name of a folder")
+        if name in facts:
+            raise InputError(f"{path}: line {number}: id {name!r} stands twice")
         try:
-            year, affinity = (row.get("year") or "").strip(), (row.get("affinity") or "").strip()
-            facts[row["id"].strip()] = (
-                int(year) if year else None,
-                float(affinity) if affinity else None,
-            )
+            facts[name] = (int(year) if year else None, float(affinity) if affinity else None)
         except ValueError as error:
             raise InputError(f"{path}: line {number}: {error}") from error
-    facts.pop("", None)
+        if not math.isfinite(facts[name][1] or 0.0):
+            raise InputError(f"{path}: line {number}: affinity {affinity} is no finite number")
     return facts
 
 

@@ -102,11 +102,6 @@ class QualityStore(Sequence[LabelledModel]):
         """Return a global label ("cad", "lddt", "gdt_ts", "tm") of every model, float64."""
         return np.array([_number(row[name]) for row in self.rows])
 
-    def load_all(self) -> None:
-        """Read every shard now."""
-        for at in range(len(self)):
-            self.packed(at)
-
     def verify(self) -> None:
         """Compare every file with the sums of the manifest.
 

@@ -34,10 +34,10 @@ def similar_targets(sequences: Mapping[str, str], others: Iterable[str]) -> list
 
 
 def read_split(folder: str | Path) -> dict[str, list[str]]:
-    """Return {part: targets} of a folder with train.txt, val.txt and test.txt.
+    """Return {part: targets} of a folder with train.txt, val.txt and test.txt, one name a line.
 
     Raises:
-        InputError: val.txt is missing; the other two may be.
+        InputError: val.txt is missing (the other two may be), or a list is not UTF-8 text.
     """
     parts: dict[str, list[str]] = {}
     for part in PARTS:
@@ -46,9 +46,12 @@ def read_split(folder: str | Path) -> dict[str, list[str]]:
             parts[part] = []
             continue
         try:
-            parts[part] = path.read_text(encoding="utf-8").split()
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
         except OSError as error:
             raise InputError(f"{path}: no split there ({error.strerror})") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: is not UTF-8 text") from None
+        parts[part] = [line.strip() for line in lines if line.strip()]
     return parts
 
 

@@ -41,11 +41,12 @@ class SplitOptions:
 def split_ids(rows: Sequence[Row], options: SplitOptions) -> dict[str, list[str]]:
     """Return {part: sorted ids} of the usable rows of a store's index.
 
-    random: shuffled. time: the newest years are the test set, the ones before validation; needs a
-    year for every entry. sequence: clusters of the pocket chains (`cluster_sequences`), whole.
+    random: shuffled. time: the newest years are the test set, the ones before validation, one year
+    at least each; needs a year for every entry. sequence: clusters of the pocket chains
+    (`cluster_sequences`), whole.
 
     Raises:
-        InputError: no usable entry, or years missing.
+        InputError: no usable entry, years missing, or too few of them.
     """
     rows = sorted((row for row in rows if row["status"] == "ok"), key=lambda row: row["id"])
     if not rows:
@@ -55,6 +56,11 @@ def split_ids(rows: Sequence[Row], options: SplitOptions) -> dict[str, list[str]
         # Newest first; the id breaks no tie because a year is one group.
         _, groups = np.unique(-years, return_inverse=True)
         order = np.arange(groups.max() + 1)
+        parts = sum(share > 0 for share in options.fractions)
+        if len(order) < parts:
+            raise InputError(
+                f"time split: all entries are from {len(order)} years; expected {parts} or more"
+            )
     else:
         if options.kind == "random":
             groups = np.arange(len(rows))
@@ -81,27 +87,42 @@ def _years(rows: Sequence[Row]) -> np.ndarray:
 def _fill(groups: np.ndarray, order: np.ndarray, options: SplitOptions) -> np.ndarray:
     """Return the part (position in `PARTS`) of every row: groups fill test, then val, then train.
 
-    With sequences a group that would overfill test or val goes to train, so that one large family
-    does not become the whole test set; years are taken strictly in order.
+    A group that would overfill test or val goes to train, so that one large family does not become
+    the whole test set.
     """
     sizes = np.bincount(groups)
+    if options.kind == "time":
+        return _fill_in_order(sizes, order, options.fractions)[groups]
     part = np.zeros(len(sizes), dtype=np.int64)
     waiting = list(order)
     for where in (2, 1):
         room = round(options.fractions[where] * len(groups))
         rest = []
-        for position, group in enumerate(waiting):
+        for group in waiting:
             if sizes[group] <= room:
                 part[group] = where
                 room -= sizes[group]
-            elif options.kind == "time":
-                # A year larger than the room goes where more than half of it fits.
-                if room * 2 >= sizes[group]:
-                    part[group] = where
-                    position += 1
-                rest += waiting[position:]
-                break
             else:
                 rest.append(group)
         waiting = rest
     return part[groups]
+
+
+def _fill_in_order(sizes: np.ndarray, order: np.ndarray, fractions: Sequence[float]) -> np.ndarray:
+    """Return the part of every group; those of ``order`` fill test, then val, then train.
+
+    Every part with a share gets one group at least. A further one goes where more than half of it
+    fits.
+    """
+    part = np.zeros(len(sizes), dtype=np.int64)
+    waiting = list(order)
+    for where in (2, 1):
+        room = round(fractions[where] * sizes.sum())
+        needed = sum(share > 0 for share in fractions[:where])  # groups for the parts to come
+        empty = fractions[where] > 0
+        while len(waiting) > needed and (empty or room * 2 >= sizes[waiting[0]]):
+            group = waiting.pop(0)
+            part[group] = where
+            room -= sizes[group]
+            empty = False
+    return part

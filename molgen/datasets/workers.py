@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.context
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from molgen.errors import StoreError
+
+_THREADS = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"))
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -65,8 +68,7 @@ def spawn_pool(
     Args:
         start: is called with ``arguments`` in every process before its first task.
     """
-    context = multiprocessing.get_context("spawn")  # fork is unsafe once libraries have threads
-    return ProcessPoolExecutor(workers, context, _begin, (start, arguments))
+    return ProcessPoolExecutor(workers, _Context(), _begin, (start, arguments))
 
 
 def usable_cpus() -> int:
@@ -76,9 +78,30 @@ def usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
+class _Process(multiprocessing.context.SpawnProcess):
+    """A process whose libraries have one thread: the processes are the parallelism.
+
+    Libraries read this when they are imported, which the arguments of the process may do at once.
+    """
+
+    def start(self) -> None:
+        before = {name: os.environ.get(name) for name in _THREADS}
+        os.environ.update(dict.fromkeys(_THREADS, "1"))
+        try:
+            super().start()
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+class _Context(multiprocessing.context.SpawnContext):  # fork is unsafe once libraries have threads
+    Process = _Process  # type: ignore[assignment]
+
+
 def _begin(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    for library in ("OMP", "OPENBLAS", "NUMBA"):
-        os.environ[f"{library}_NUM_THREADS"] = "1"  # the processes are the parallelism
     _end_with_parent()
     if start is not None:
         start(*arguments)

@@ -122,7 +122,8 @@ def receptor_types(protein: Protein) -> np.ndarray:
                 role = _perceived_role(symbol, coords, index, bonded, protein.elements)
             name = f"{symbol}_{role}"
         else:
-            name = _PLAIN_TYPE.get(symbol, "Met_D")
+            # noble gases and the like are neither donors nor hydrophobic
+            name = _PLAIN_TYPE.get(symbol, "Met_D" if symbol in METALS else "C_P")
         types[index] = TYPE_INDEX[name]
     return types
 

@@ -29,7 +29,7 @@ class LigandArrays:
         ligand_hybridizations: (atoms,) uint8, position in `HYBRIDIZATIONS`.
         ligand_rings: (atoms,) uint8 size of the smallest ring, 0 outside rings.
         ligand_hydrogens: (atoms,) uint8 hydrogens.
-        bond_atoms: (bonds, 2) uint8.
+        bond_atoms: (bonds, 2) uint8; int64 where there are more atoms than stores take.
         bond_types: (bonds,) uint8, position in `BOND_TYPES`.
         bond_rings: (bonds,) uint8 size of the smallest ring.
     """
@@ -46,7 +46,7 @@ class LigandArrays:
 
 
 def ligand_arrays(mol: Chem.Mol) -> LigandArrays:
-    """Return the arrays of a molecule without explicit hydrogens, of at most 255 atoms."""
+    """Return the arrays of a molecule without explicit hydrogens."""
     atoms, bonds = list(mol.GetAtoms()), list(mol.GetBonds())
     rings = mol.GetRingInfo()
 
@@ -64,10 +64,15 @@ def ligand_arrays(mol: Chem.Mol) -> LigandArrays:
         ligand_hybridizations=of_atoms([code(HYBRIDIZATIONS, a.GetHybridization()) for a in atoms]),
         ligand_rings=of_atoms([min(rings.MinAtomRingSize(a.GetIdx()), 255) for a in atoms]),
         ligand_hydrogens=of_atoms([a.GetTotalNumHs() for a in atoms]),
-        bond_atoms=np.array(pairs, dtype=np.uint8).reshape(len(bonds), 2),
+        bond_atoms=np.array(pairs, dtype=index_type(len(atoms))).reshape(len(bonds), 2),
         bond_types=of_bonds([code(BOND_TYPES, b.GetBondType()) for b in bonds]),
         bond_rings=of_bonds([min(rings.MinBondRingSize(b.GetIdx()), 255) for b in bonds]),
     )
+
+
+def index_type(atoms: int) -> type[np.integer]:
+    """Return the type of indices into ``atoms`` atoms: uint8 as in stores, int64 beyond them."""
+    return np.uint8 if atoms <= 256 else np.int64
 
 
 def code(table: tuple[str, ...], value: object) -> int:

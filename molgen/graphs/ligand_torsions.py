@@ -27,7 +27,11 @@ class Torsions:
         return len(self.quads)
 
     def rigid_pairs(self) -> np.ndarray:
-        """Return (atoms, atoms) bool: pairs whose distance no torsion changes."""
+        """Return (atoms, atoms) bool: pairs whose distance no torsion changes.
+
+        Inner atoms of a straight chain lie on its axis, too, but count as if they did not: trained
+        networks know them so.
+        """
         atoms = self.moving.shape[1]
         rigid = np.ones((atoms, atoms), dtype=bool)
         for quad, moving in zip(self.quads, self.moving, strict=True):

@@ -40,9 +40,6 @@ ATOM_TYPES: tuple[tuple[str, str], ...] = tuple(
 OXT counts as O. An atom of another name or residue carries the type nearest to it.
 """
 
-TORSIONS = ("phi", "psi", "omega", "chi1", "chi2", "chi3", "chi4")
-"""Columns of the dihedral angles."""
-
 
 @dataclass(frozen=True)
 class ModelContacts:
@@ -57,7 +54,7 @@ class ModelContacts:
         number: (nodes,) int32 residue number of the file, the place along the chain.
         backbone: (nodes, 4, 3) float32 Å of N, CA, C, CB; CB built from the other three in glycine
             and wherever it is absent.
-        torsions: (nodes, 7) float32 rad, columns `TORSIONS`; NaN where undefined.
+        torsions: (nodes, 7) float32 rad, phi, psi, omega, chi1 to chi4; NaN where undefined.
         volume: (nodes,) float32 Å³ of the Voronoi cells.
         sasa: (nodes,) float32 Å².
         buriedness: (nodes,) uint8; 1 at the surface, one more for every contact away from it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,20 +72,27 @@ def build_torsion_tree(mol: Chem.Mol) -> TorsionTree:
     axis: list[tuple[int, int]] = []
     span: list[list[int]] = []
 
-    def visit(label: int, origin: int) -> None:
-        order.extend(members[label])
+    def branches(label: int, origin: int) -> Iterator[tuple[int, int]]:
         for atom in members[label]:
             for neighbour in mol.GetAtomWithIdx(atom).GetNeighbors():
                 other = neighbour.GetIdx()
-                if other == origin or frozenset((atom, other)) not in hinges:
-                    continue
-                torsion = len(axis)
-                axis.append((atom, other))
-                span.append([len(order), 0])
-                visit(int(fragment[other]), atom)
-                span[torsion][1] = len(order)
+                if other != origin and frozenset((atom, other)) in hinges:
+                    yield atom, other
 
-    visit(max(members, key=lambda label: (len(members[label]), -label)), -1)
+    root = max(members, key=lambda label: (len(members[label]), -label))
+    order.extend(members[root])
+    path = [(branches(root, -1), -1)]  # depth first, with the torsion that led there
+    while path:
+        ahead, torsion = path[-1]
+        if step := next(ahead, None):
+            path.append((branches(int(fragment[step[1]]), step[0]), len(axis)))
+            axis.append(step)
+            span.append([len(order), 0])
+            order.extend(members[int(fragment[step[1]])])
+        else:
+            path.pop()
+            if torsion >= 0:
+                span[torsion][1] = len(order)
     if len(order) < mol.GetNumAtoms():
         raise LigandError(f"{Chem.MolToSmiles(mol)}: several fragments; expected one molecule")
     position = np.empty(len(order), dtype=np.int64)

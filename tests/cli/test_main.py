@@ -200,3 +200,11 @@ def test_threads_do_not_spin_and_follow_what_the_user_set(given, expected, monke
         main()
     names = ("GOMP_SPINCOUNT", "NUMBA_NUM_THREADS")
     assert [os.environ.get(name) for name in names] == expected
+
+
+def test_json_of_a_file_name_that_is_no_text_is_json(capsysbinary):
+    from molgen.cli.options import print_json
+
+    print_json({"file": "prot\udcff é.pdb"})
+    text = capsysbinary.readouterr().out.decode("utf-8")
+    assert json.loads(text) == {"file": "prot\udcff é.pdb"} and "é" in text

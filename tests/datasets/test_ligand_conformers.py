@@ -8,7 +8,6 @@ from rdkit import Chem
 from rdkit.Chem import AllChem
 
 from molgen.datasets.ligand_conformers import (
-    ConformerOptions,
     ConformerRefusedError,
     make_conformers,
     united_charges,
@@ -27,7 +26,7 @@ def distances(coords: np.ndarray) -> np.ndarray:
 
 def test_kinds_and_what_they_move():
     mol = crystal()
-    full, made = make_conformers(mol, ConformerOptions(4), seed=1)
+    full, made = make_conformers(mol, 4, seed=1)
     heavy = mol.GetNumAtoms()
     assert [c.kind for c in made] == ["crystal", "embedded", "shaken", "twisted"]
     assert all(c.coords.shape == (full.GetNumAtoms(), 3) for c in made)
@@ -49,7 +48,7 @@ def test_kinds_and_what_they_move():
 
 def test_hydrogens_are_relaxed_around_fixed_heavy_atoms():
     mol = crystal("OCCN")
-    full, made = make_conformers(mol, ConformerOptions(2), seed=0)
+    full, made = make_conformers(mol, 2, seed=0)
     properties = AllChem.MMFFGetMoleculeProperties(full, mmffVariant="MMFF94s")
     copy = Chem.Mol(full)
     copy.GetConformer().SetPositions(made[0].coords)
@@ -60,7 +59,7 @@ def test_hydrogens_are_relaxed_around_fixed_heavy_atoms():
 
 
 def test_the_seed_decides():
-    same = [make_conformers(crystal(), ConformerOptions(4), seed=s)[1] for s in (5, 5, 6)]
+    same = [make_conformers(crystal(), 4, seed=s)[1] for s in (5, 5, 6)]
     np.testing.assert_array_equal(same[0][3].coords, same[1][3].coords)
     assert not np.array_equal(same[0][3].coords, same[2][3].coords)
 
@@ -78,9 +77,9 @@ def test_united_charges_add_up_to_the_formal_charge():
 def test_radicals_and_unknown_types_are_refused():
     radical = crystal("C[CH2]")
     with pytest.raises(ConformerRefusedError) as error:
-        make_conformers(radical, ConformerOptions(), 0)
+        make_conformers(radical, 4, 0)
     assert error.value.reason == "radical"
     boron = crystal("OB(O)c1ccccc1")
     with pytest.raises(ConformerRefusedError) as error:
-        make_conformers(boron, ConformerOptions(), 0)
+        make_conformers(boron, 4, 0)
     assert error.value.reason == "no_mmff_type"

@@ -38,6 +38,19 @@ def test_layouts(tmp_path: Path) -> None:
     assert entries["3abc"].protein is None and entries["5abc"].ligand is None
 
 
+def test_other_files_beside_the_entries_hide_none(tmp_path: Path) -> None:
+    root = make(
+        tmp_path,
+        "2019/1abc/1abc_protein.pdb",
+        "2019/2abc/2abc_ligand.sdf",
+        "2019/.DS_Store",
+        "2019/notes.txt",
+        "3abc/3abc_protein.pdb",
+        "3abc/docked/pose.sdf",
+    )
+    assert [entry.id for entry in find_entries(root)] == ["1abc", "2abc", "3abc"]
+
+
 def test_years_and_affinities_from_a_pdbbind_index(tmp_path: Path) -> None:
     root = make(tmp_path, "2tpi/2tpi_protein.pdb", "3zzf/3zzf_protein.pdb", "9xyz/9xyz_protein.pdb")
     (root / "INDEX_general_PL_data.2020").write_text(
@@ -55,6 +68,9 @@ def test_index_csv_adds_entries_without_a_folder(tmp_path: Path) -> None:
     first, second = find_entries(root)
     assert (first.year, first.affinity) == (1999, 7.5)
     assert second.id == "2gone" and second.protein is None and second.year is None
+    (root / "index.csv").write_text("year,id\n1999,1abc\n2020\n")  # a row that is cut short
+    (only,) = find_entries(root)
+    assert (only.id, only.year) == ("1abc", 1999)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +79,8 @@ def test_index_csv_adds_entries_without_a_folder(tmp_path: Path) -> None:
         ("pdb,year\n1abc,1999\n", "no column 'id'"),
         ("id,year\n1abc,soon\n", "line 2"),
         ("id,year\n1abc,1999\n../../out,1999\n", "line 3: id '../../out' is no name"),
+        ("id,year\n1abc,1999\n1abc,2000\n", "line 3: id '1abc' stands twice"),
+        ("id,affinity\n1abc,inf\n", "line 2: affinity inf is no finite number"),
     ],
 )
 def test_bad_index(tmp_path: Path, index: str, words: str) -> None:

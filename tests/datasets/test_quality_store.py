@@ -166,3 +166,11 @@ def test_an_old_split_holds_for_grown_stores(tmp_path):
     assert parts == {"train": ["b", "c"], "val": ["a"], "test": []}
     with pytest.raises(InputError, match=r"val\.txt: no split there"):
         read_split(tmp_path / "nowhere")
+
+
+def test_lists_of_a_split_come_from_any_editor(tmp_path):
+    (tmp_path / "val.txt").write_bytes("\ufeffa\r\ntwo words\r\n\r\n c \n".encode())
+    assert read_split(tmp_path) == {"train": [], "val": ["a", "two words", "c"], "test": []}
+    (tmp_path / "test.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(InputError, match=r"test\.txt: is not UTF-8 text"):
+        read_split(tmp_path)

@@ -77,6 +77,18 @@ def test_time_split_is_ordered() -> None:
     assert {name[:2] for name in parts["val"]} == {"16", "17"}
 
 
+@pytest.mark.parametrize("newest", [40, 97])
+def test_a_large_year_is_the_test_set_all_the_same(newest: int) -> None:
+    years = [2020] * newest + [2019] * (99 - newest) + [2018]
+    rows = [{**row, "year": str(y)} for row, y in zip(made_rows(20, 5), years, strict=True)]
+    parts = split_ids(rows, SplitOptions("time"))
+    assert [len(parts[name]) for name in PARTS] == [1, 99 - newest, newest]
+    with pytest.raises(InputError, match="from 2 years; expected 3 or more"):
+        split_ids(rows[:99], SplitOptions("time"))
+    two = split_ids(rows[:99], SplitOptions("time", fractions=(0.9, 0.0, 0.1)))
+    assert [len(two[name]) for name in PARTS] == [99 - newest, 0, newest]
+
+
 def test_one_huge_family_goes_to_train() -> None:
     rows = made_rows(1, 60) + [{**r, "id": "x" + r["id"]} for r in made_rows(40, 1)[1:]]
     parts = split_ids(rows, SplitOptions("sequence"))

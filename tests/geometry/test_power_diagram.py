@@ -90,7 +90,7 @@ def test_symmetric_copies_are_measured_as_any_others(origin):
         ring = []
         for x, y, z in np.round(rng.uniform(-3.5, 3.5, (int(rng.integers(1, 5)), 3)), 3):
             ring += [[x, y, z], [-y, x, z], [-x, -y, z], [y, -x, z]]
-        centres = np.round(np.array(ring) + [origin, origin, 0.0], 3)
+        centres = np.round(np.array(ring) + np.array([origin, origin, 0.0]), 3)
         radii = np.repeat(rng.choice([1.49, 1.70, 1.75, 1.9], len(ring) // 4), 4)
         result = power_diagram(centres, radii)
         moved = power_diagram(centres + rng.normal(scale=1e-8, size=centres.shape), radii)

@@ -103,3 +103,8 @@ def test_arrays_of_a_rigid_ligand_keep_their_shape():
     tree = tree_of("c1ccccc1")
     assert tree.axis.shape == tree.span.shape == tree.pairs.shape == (0, 2)
     assert tree.num_atoms == 6 and tree.num_torsions == 0 and tree.order.dtype == np.int64
+
+
+def test_a_chain_may_be_longer_than_python_recurses():
+    tree = build_torsion_tree(Chem.MolFromSmiles("C" * 1500))
+    assert tree.num_torsions == 1497 and sorted(tree.order) == list(range(1500))

@@ -17,7 +17,7 @@ import torch
 from rdkit import Chem
 
 from molgen.datasets.energy_labels import KINDS, EnergyLabels
-from molgen.datasets.ligand_conformers import ConformerOptions, make_conformers
+from molgen.datasets.ligand_conformers import make_conformers
 from molgen.datasets.rebuild import rebuild_ligand
 from molgen.datasets.store import Store
 from molgen.energy import ENERGIES, WeightedSum
@@ -59,7 +59,7 @@ def computed(mol: Chem.Mol, coords: np.ndarray) -> float:
     """Return the GFN2-xTB energy of heavy atoms at ``coords`` with relaxed hydrogens, kcal/mol."""
     copy = Chem.Mol(mol)
     copy.GetConformer().SetPositions(np.ascontiguousarray(coords, dtype=np.float64))
-    full, made = make_conformers(copy, ConformerOptions(count=1), 0)
+    full, made = make_conformers(copy, 1, 0)
     numbers = np.array([atom.GetAtomicNum() for atom in full.GetAtoms()])
     return single_point(numbers, made[0].coords, Chem.GetFormalCharge(full)).energy
 
