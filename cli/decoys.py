@@ -79,3 +79,4 @@ def command(
             click.echo(f"{count:8d}  {kind}")
         for reason, count in result.reasons.items():
             click.echo(f"{count:8d}  failed: {reason}")
+    options.require_some(result.made, result.failed, result.folder / "status.csv")

@@ -24,14 +24,17 @@ _SHOWN_POCKETS = 5
 @click.option(
     "--ligand",
     metavar="SMILES|FILE",
-    help="SMILES, .sdf, .mol2, .mol, .smi or .csv (name,smiles). Default: the co-crystal ligand "
-    "of the target, posed anew from its graph.",
+    help="SMILES, .sdf, .mol2, .mol, .smi, .csv or .tsv (name,smiles), also .gz. Default: the "
+    "co-crystal ligand of the target, posed anew from its graph.",
 )
 @click.option(
     "--pocket",
     metavar="POCKET",
     help="ligand[:CODE[:CHAIN:NUMBER]], auto[:RANK], a ligand file, residues (A:45,A:101) or "
     "x,y,z[:edge]. Default: the co-crystal ligand, else auto.",
+)
+@click.option(
+    "--box-edge", type=float, metavar="Å", help="Edge of the search box at the pocket. Default 25."
 )
 @click.option("--num-poses", type=click.IntRange(1), help="Poses per ligand. Default 10.")
 @click.option("--sampler", metavar="NAME", help="search, sidegen or vina. Default search.")
@@ -81,6 +84,7 @@ def command(
     pdb: Path,
     ligand: str | None,
     pocket: str | None,
+    box_edge: float | None,
     num_poses: int | None,
     sampler: str | None,
     guide: str | None,
@@ -114,7 +118,7 @@ def command(
         {
             **options.given(num_poses=num_poses, sampler=sampler, seed=seed, device=device),
             **options.given(sidegen__space=sidegen_space, sidegen__inference__kind=sidegen_search),
-            **options.given(keep_raw=keep_raw, rank=rank, relax=relax),
+            **options.given(keep_raw=keep_raw, rank=rank, relax=relax, box_edge=box_edge),
             **_guidance(guide),
         },
     )
@@ -224,7 +228,8 @@ def _outcome(ligand: LigandResult) -> str:
     top = ligand.poses[0]
     said = f"score {top['score']:.2f} kcal/mol"
     if "confidence" in top:
-        said = f"confidence {top['confidence']:.2f} ({band(top['confidence'])}), {said}"
+        word = band(top["confidence"], bool(top["posebusters_pass"]))
+        said = f"confidence {top['confidence']:.2f} ({word}), {said}"
     return (
         f"{len(ligand.poses)} poses, {valid} pass PoseBusters; the first has {said}; "
         f"{ligand.seconds:.1f} s"

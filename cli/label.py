@@ -63,6 +63,7 @@ def poses(
         options.print_json({"folder": str(out), **counts})
     elif not run.quiet:
         click.echo(f"{counts['ok']} complexes labelled, {counts['failed']} failed: {out}")
+    options.require_some(counts["ok"], counts["failed"], out / "status.csv")
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:
@@ -92,12 +93,12 @@ def _shard(text: str | None) -> tuple[int, int] | None:
 @click.option(
     "--out", type=options.FILE, required=True, metavar="FILE", help="File of the contacts."
 )
-@options.run(resume=False, force=False)
+@options.run(resume=False)
 def contacts(raw: Path, poses: tuple[Path, ...], out: Path, run: options.Run) -> None:
     """Count the contacts of crystal and labelled poses in RAW, for `molgen train contacts`."""
     from molgen.api.label_contacts import label_contacts
 
-    counts = label_contacts(raw, poses, out, progress=run.progress)
+    counts = label_contacts(raw, poses, out, force=run.force, progress=run.progress)
     if run.as_json:
         options.print_json({"file": str(out), **counts})
     elif not run.quiet:
@@ -169,6 +170,7 @@ def quality(
             click.echo(f"{count:8d}  {reason}")
         for part, count in result.splits.items():
             click.echo(f"{count:8d}  targets in {part}")
+    options.require_some(result.usable, result.models, result.folder / "index.csv")
 
 
 @command.command()
@@ -222,3 +224,4 @@ def energies(
         )
         for reason, count in result.outcomes.items():
             click.echo(f"{count:8d}  {reason}")
+    options.require_some(result.usable, result.ligands, result.folder / "index.csv")

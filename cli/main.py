@@ -106,9 +106,11 @@ class CommandTable(click.Group):
             code = super().main(args, prog_name or "molgen", standalone_mode=False, **extra)
         except MolgenError as error:
             _fail(error)
+        except click.UsageError as error:
+            path = error.ctx.command_path if error.ctx else "molgen"
+            _fail(f"{error.format_message()} ({path} --help)")
         except click.ClickException as error:
-            error.show()
-            sys.exit(error.exit_code)
+            _fail(error.format_message())
         except (click.Abort, KeyboardInterrupt):
             click.echo("molgen: interrupted", err=True)
             sys.exit(EXIT_INTERRUPTED)
@@ -121,7 +123,7 @@ def _one_line(text: object) -> str:
     return " ".join(str(text).split())
 
 
-def _fail(error: MolgenError) -> NoReturn:
+def _fail(error: object) -> NoReturn:
     click.echo(f"molgen: error: {_one_line(error)}", err=True)
     sys.exit(EXIT_EXPECTED)
 
@@ -159,6 +161,9 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; the console script `molgen` starts here."""
     _share_cores()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal may not know ≤ and Å
+            stream.reconfigure(errors="replace")
     cli()
 
 

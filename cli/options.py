@@ -79,7 +79,9 @@ _REPORTING = {
     "force": click.option(
         "--force", is_flag=True, help="Replace the results of an earlier run in the folder."
     ),
-    "quiet": click.option("--quiet", "-q", is_flag=True, help="No progress, only errors."),
+    "quiet": click.option(
+        "--quiet", "-q", is_flag=True, help="No progress and no report, only warnings and errors."
+    ),
 }
 
 
@@ -91,7 +93,7 @@ class Run:
         as_json: print the result as JSON.
         resume: continue in the folder of an earlier run.
         force: replace its results.
-        quiet: print nothing but errors.
+        quiet: print nothing but warnings and errors.
     """
 
     as_json: bool = False
@@ -168,6 +170,18 @@ def print_json(result: Any) -> None:
     )
     # a file name that is no UTF-8 has lone surrogates, which JSON can only escape
     click.echo(text.encode("utf-8", "backslashreplace").decode())
+
+
+def require_some(worked: int, failed: int, table: Path) -> None:
+    """Refuse a batch of which nothing worked.
+
+    Raises:
+        InputError: names the table that says why.
+    """
+    if failed and not worked:
+        from molgen.errors import InputError
+
+        raise InputError(f"none of {failed} worked; {table} says why")
 
 
 def plain(text: str) -> str:

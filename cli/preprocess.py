@@ -84,3 +84,4 @@ def command(
             click.echo(f"{count:8d}  {reason}")
         for part, count in result.splits.items():
             click.echo(f"{count:8d}  {part} ({result.split_folder})")
+    options.require_some(result.usable, result.entries, result.folder / "index.csv")

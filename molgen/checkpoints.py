@@ -118,7 +118,10 @@ def outside_domain(name: str, elements: Sequence[int], charge: int) -> str:
         if domain is None:
             return ""
         if new := sorted(set(elements) - set(domain["elements"])):
-            found.append(f"elements {', '.join(map(str, new))}")
+            from rdkit import Chem  # not where models are trained
+
+            symbol = Chem.GetPeriodicTable().GetElementSymbol
+            found.append(f"elements {', '.join(map(symbol, new))}")
         for title, key, value in (
             ("heavy atoms", "ligand_atoms", len(elements)),
             ("formal charge", "formal_charge", charge),
@@ -128,16 +131,6 @@ def outside_domain(name: str, elements: Sequence[int], charge: int) -> str:
                 found.append(f"{title} {value} (seen {low} to {high})")
     trained = checkpoint_folder(name).name
     return f"outside what {trained} was trained on: {'; '.join(found)}" if found else ""
-
-
-def known_elements(name: str) -> frozenset[int] | None:
-    """Return the atomic numbers a checkpoint was trained on; None where it does not say.
-
-    Raises:
-        StoreError: no such checkpoint, or its domain.json is damaged.
-    """
-    with training_domain(name) as domain:
-        return None if domain is None else frozenset(domain["elements"])
 
 
 @contextmanager

@@ -9,17 +9,19 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import molgen
-from molgen.api.output_folder import check_folder
+from molgen.api.output_folder import check_folder, make_folder, told_of, write_text
 from molgen.api.provenance import sha256_of
 from molgen.config import limited, to_dict
 from molgen.datasets.workers import spawn_pool, usable_cpus
 from molgen.errors import ConfigError, InputError, MolgenError, OutputError, suggest
 from molgen.io import atomic_write, read_structure
+from molgen.io.locks import held
 from molgen.io.pdb_writer import write_pdb
 
 TARGET = "target.pdb"
@@ -129,16 +131,16 @@ def make_decoys(
         "natives": {name: sums[path] for name, path in files.items()},
         "templates": sorted(sums[path] for path in donors),
     }
-    _open(folder, config, facts, command, resume=resume, force=force)
-    tasks = [_Task(name, path, folder / name, config) for name, path in files.items()]
-    workers = min(jobs or usable_cpus(), max(1, len(tasks)))
-    rows: dict[str, list[dict[str, Any]]] = {}
-    with tqdm(total=len(tasks), unit="native", disable=not progress) as bar:
-        for name, found in _run(tasks, donors, workers):
-            rows[name] = found
-            bar.update()
-    ordered = [row for name in files for row in rows[name]]
-    _write_table(folder / STATUS, ordered)
+    with _opened(folder, config, facts, command, resume=resume, force=force):
+        tasks = [_Task(name, path, folder / name, config) for name, path in files.items()]
+        workers = min(jobs or usable_cpus(), max(1, len(tasks)))
+        rows: dict[str, list[dict[str, Any]]] = {}
+        with tqdm(total=len(tasks), unit="native", disable=not progress) as bar:
+            for name, found in _run(tasks, donors, workers):
+                rows[name] = found
+                bar.update()
+        ordered = [row for name in files for row in rows[name]]
+        _write_table(folder / STATUS, ordered)
     good = [row for row in ordered if row["status"] == "ok"]
     bad = [row for row in ordered if row["status"] != "ok"]
     return DecoyResult(
@@ -200,7 +202,8 @@ def _sum(path: Path) -> str:
         return ""
 
 
-def _open(
+@contextmanager
+def _opened(
     folder: Path,
     config: DecoyConfig,
     inputs: dict[str, Any],
@@ -208,21 +211,20 @@ def _open(
     *,
     resume: bool,
     force: bool,
-) -> None:
+) -> Iterator[None]:
+    """Hold the folder, with the record of the run in it."""
     check_folder(folder, resume=resume, force=force)
     facts = {"molgen": molgen.__version__, "config": to_dict(config), **inputs, "command": command}
     if resume and (folder / RUN).is_file():
         _check_settings(folder, json.loads(json.dumps(facts)))
-    try:
-        for name in _recorded_natives(folder) if force else ():
-            path = folder / name
-            if (path / TABLE).is_file() and not path.is_symlink():
-                _clear(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / RUN) as temporary:
-            temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be used for the decoys ({error.strerror})") from None
+    with held(make_folder(folder)):
+        with told_of(folder):
+            for name in _recorded_natives(folder) if force else ():
+                path = folder / name
+                if (path / TABLE).is_file() and not path.is_symlink():
+                    _clear(path)
+        write_text(folder / RUN, json.dumps(facts, indent=2) + "\n")
+        yield
 
 
 def _recorded_natives(folder: Path) -> list[str]:

@@ -24,6 +24,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Docked:
+    """What was found of one ligand.
+
+    Attributes:
+        poses: to return, best first.
+        others: further files of poses by name.
+        notes: for the user.
+    """
+
+    poses: list[RankedPose]
+    others: dict[str, list[Record]]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
 class Docking:
     """What every ligand of a run meets.
 
@@ -59,8 +74,8 @@ class Docking:
         )
         return cls(sampler, scorer, relaxer, target, config)
 
-    def dock(self, ligand: Ligand) -> tuple[list[RankedPose], dict[str, list[Record]]]:
-        """Return the ranked poses of a ligand, and further files of poses by name.
+    def dock(self, ligand: Ligand) -> Docked:
+        """Return what is found of a ligand.
 
         Raises:
             LigandError: no conformer can be embedded, or an element is not supported.
@@ -68,7 +83,10 @@ class Docking:
         config, receptor = self.config, self.target.receptor
         wanted = max(config.num_poses, self.scorer.together)
         found = self.sampler.sample(ligand, wanted, config.seed)
-        if self.scorer.knows(found):
+        notes = []
+        if refusal := self.scorer.refuses(found):
+            notes = [f"ranked by energy, without a confidence: {refusal}"]
+        else:
             found = best_first(self.scorer.rated(found))
         if self.relaxer is not None and len(found):
             from molgen.api.relax_found import relax_found
@@ -79,14 +97,15 @@ class Docking:
             )
             ranked = rank_poses(made.poses, receptor, made.mols, made.properties())
             before, after = made.records()
-            return ranked, {UNRELAXED_POSES: before, RELAXED_POSES: after}
+            return Docked(ranked, {UNRELAXED_POSES: before, RELAXED_POSES: after}, notes)
         poses = found.take(np.arange(min(len(found), config.num_poses)))
         ranked = rank_poses(poses, receptor)
         if not config.keep_raw or poses.raw is None:
-            return ranked, {}
+            return Docked(ranked, {}, notes)
         raw = rank_poses(poses.raw, receptor)
         chosen = accept(ranked, raw, config.num_poses, config.search.distinct)
-        return chosen, {RAW_POSES: [(pose.mol, pose.properties) for pose in raw]}
+        others = {RAW_POSES: [(pose.mol, pose.properties) for pose in raw]}
+        return Docked(chosen, others, notes)
 
     @property
     def checkpoints(self) -> list[str]:

@@ -35,6 +35,10 @@ _COLUMNS = {
     "valid": "PoseBusters-valid, %",
     "joint_2A": "joint, %",
 }
+_POSE_COLUMNS = (
+    "id", "rank", "score", "rmsd", "aligned_rmsd", "centroid_distance", "valid", "failed_checks",
+    "check_problem",
+)  # fmt: skip
 _MEDIANS = {
     "top1_rmsd": "median top-1 RMSD, Å",
     "oracle_rmsd": "median oracle RMSD, Å",
@@ -58,7 +62,7 @@ def write_evaluation(out: Path, runs: Sequence[Evaluation], *, force: bool = Fal
     for run in runs:
         folder = out / unique_name(run.label, taken) if len(runs) > 1 else out
         write_csv(folder / "evaluation.csv", _entry_rows(run))
-        write_csv(folder / "poses.csv", _pose_rows(run))
+        write_csv(folder / "poses.csv", _pose_rows(run), _POSE_COLUMNS)
     write_csv(out / "summary.csv", [_flat_summary(run) for run in runs])
     with atomic_write(out / "summary.json") as path:
         path.write_text(json.dumps(as_record(runs), indent=2, ensure_ascii=False) + "\n", "utf-8")
@@ -123,7 +127,7 @@ def to_markdown(runs: Sequence[Evaluation]) -> str:
         if run.extra:
             lines += [f"Without a reference in {run.label} (not counted): {len(run.extra)}", ""]
         for note, count in _notes(run).items():
-            lines += [f"Note on {run.label}: {note} ({count} entries)", ""]
+            lines += [f"Note on {run.label}: {note} ({count} of {len(run.outcomes)} entries)", ""]
     for comparison in compare(runs):
         lines += _difference_lines(comparison)
     return "\n".join(lines).rstrip() + "\n"

@@ -23,7 +23,7 @@ from molgen.api.output_folder import (
     begin_ligand,
     check_folder,
     finish_ligand,
-    open_folder,
+    opened,
     run_ligands,
     write_text,
 )
@@ -156,48 +156,48 @@ def generate(
     files = {"target": pdb, "ligand": ligand, "pocket": pocket}
     inputs = {role: input_record(path) for role, path in files.items() if path and is_file(path)}
     docking = Docking.of(config, target)
-    open_folder(folder, resume=resume, force=force)
-    checkpoints = {name: checkpoint_sum(name) for name in docking.checkpoints}
-    key = _run_key(inputs["target"]["sha256"], target, config, checkpoints)
-    loaded = time.perf_counter()
+    with opened(folder, resume=resume, force=force):
+        checkpoints = {name: checkpoint_sum(name) for name in docking.checkpoints}
+        key = _run_key(inputs["target"]["sha256"], target, config, checkpoints)
+        loaded = time.perf_counter()
 
-    results, resumed = run_ligands(
-        folder,
-        rows,
-        name=lambda row: row.name,
-        key=lambda row: _ligand_key(row, key),
-        make=lambda row, place: _one_ligand(row, docking, folder, place, key),
-        several=several,
-        resume=resume,
-        progress=progress,
-    )
-    result = GenerateResult(
-        folder, target.box, target.pockets, target.receptor.notes, tuple(results), resumed,
-        time.perf_counter() - start,
-    )  # fmt: skip
-    record = run_record(
-        command=command,
-        config=to_dict(config),
-        inputs=inputs,
-        timings={"load": loaded - start, "total": result.seconds},
-        extra={
-            "pocket": {
-                "source": target.box.source,
-                "center": target.box.center.tolist(),
-                "edges": target.box.edges.tolist(),
+        results, resumed = run_ligands(
+            folder,
+            rows,
+            name=lambda row: row.name,
+            key=lambda row: _ligand_key(row, key),
+            make=lambda row, place: _one_ligand(row, docking, folder, place, key),
+            several=several,
+            resume=resume,
+            progress=progress,
+        )
+        result = GenerateResult(
+            folder, target.box, target.pockets, target.receptor.notes, tuple(results), resumed,
+            time.perf_counter() - start,
+        )  # fmt: skip
+        record = run_record(
+            command=command,
+            config=to_dict(config),
+            inputs=inputs,
+            timings={"load": loaded - start, "total": result.seconds},
+            extra={
+                "pocket": {
+                    "source": target.box.source,
+                    "center": target.box.center.tolist(),
+                    "edges": target.box.edges.tolist(),
+                },
+                **({"pockets": list(target.pockets)} if target.pockets else {}),
+                "checkpoints": checkpoints,
+                "posebusters": posebusters_version(),
+                "ligands": len(results),
+                "failed": result.failed,
+                "resumed": resumed,
+                "notes": list(result.notes),
             },
-            **({"pockets": list(target.pockets)} if target.pockets else {}),
-            "checkpoints": checkpoints,
-            "posebusters": posebusters_version(),
-            "ligands": len(results),
-            "failed": result.failed,
-            "resumed": resumed,
-            "notes": list(result.notes),
-        },
-    )
-    write_generate_report(folder, results, rows, target, record)
-    write_text(folder / RUN, json.dumps(record, indent=2) + "\n")
-    return result
+        )
+        write_generate_report(folder, results, rows, target, record)
+        write_text(folder / RUN, json.dumps(record, indent=2) + "\n")
+        return result
 
 
 def _warn_of_large(rows: list[LigandRow]) -> None:
@@ -224,7 +224,8 @@ def _one_ligand(
             with quiet_rdkit():
                 ligand = one_isomer(row.ligand)
                 smiles = ligand.smiles
-                ranked, others = docking.dock(ligand)
+                found = docking.dock(ligand)
+            ranked, others, notes = found.poses, found.others, (*notes, *found.notes)
             reason = "" if ranked else "no pose found"
         except InputError as error:
             reason = str(error).removeprefix(f"{row.name}: ")

@@ -10,7 +10,7 @@ import numpy as np
 
 from molgen.io import LigandRow, cocrystal_ligand, read_ligand, read_ligand_table, read_structure
 from molgen.io import resolve_pocket as resolve
-from molgen.io.ligand_table import TABLE_SUFFIXES
+from molgen.io.ligand_table import CELL_SUFFIXES, TABLE_SUFFIXES
 from molgen.io.paths import file_suffix, is_file
 from molgen.io.pockets import default_spec, list_pockets
 from molgen.structure import HeteroGroup, Pocket, Protein, Structure
@@ -107,9 +107,9 @@ def read_ligands(source: str | Path | None, target: Target) -> tuple[list[Ligand
         found = cocrystal_ligand(structure, None if first else target.reposed)
         return [LigandRow(1, found.name, found.smiles, found, None)], False
     suffix = file_suffix(Path(str(source).replace("\0", "")))
-    if suffix == ".csv" or (suffix in TABLE_SUFFIXES and is_file(source)):
+    if suffix in CELL_SUFFIXES or (suffix in TABLE_SUFFIXES and is_file(source)):
         rows = read_ligand_table(source)
-        if suffix == ".csv" or len(rows) > 1:
+        if suffix in CELL_SUFFIXES or len(rows) > 1:
             return rows, True
     found = read_ligand(source if isinstance(source, Path) else str(source))
     return [LigandRow(1, found.name, str(source), found, None)], False

@@ -63,7 +63,7 @@ def _in_words(row: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in row.items():
         found[name] = value
         if name == "confidence":
-            found["reliability"] = band(float(value))
+            found["reliability"] = band(float(value), bool(row["posebusters_pass"]))
     return found
 
 

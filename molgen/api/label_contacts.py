@@ -14,7 +14,7 @@ import numpy as np
 from molgen.datasets.pdbbind import RawEntry, find_entries
 from molgen.energy.contacts import KNOTS, ContactPotential
 from molgen.energy.vina_terms import VinaWeights, internal_energy
-from molgen.errors import InputError, LigandError, MolgenError, StoreError
+from molgen.errors import InputError, LigandError, MolgenError, OutputError, StoreError
 from molgen.graphs.contact_histogram import contact_histogram
 from molgen.graphs.contact_types import ligand_contacts, receptor_contacts
 from molgen.graphs.torsion_tree import build_torsion_tree
@@ -27,20 +27,28 @@ from molgen.training.contact_data import ComplexContacts, save_contacts
 
 
 def label_contacts(
-    raw: str | Path, poses: Sequence[str | Path], out: str | Path, *, progress: bool = False
+    raw: str | Path,
+    poses: Sequence[str | Path],
+    out: str | Path,
+    *,
+    force: bool = False,
+    progress: bool = False,
 ) -> dict[str, int]:
     """Write the contacts of all complexes in ``raw`` to the file ``out``; return counts.
 
     Every complex gives the contacts of its crystal pose; those with poses in the folders ``poses``
     (``molgen label poses``) give their contacts, energies and RMSDs too. Complexes that cannot be
-    read are counted as failed.
+    read are counted as failed. ``force`` replaces a file that is there.
 
     Raises:
+        OutputError: ``out`` is there already, or cannot be written.
         InputError: the collection or none of its complexes can be read, or a folder holds no
             labels.
     """
     from tqdm import tqdm
 
+    if Path(out).exists() and not force:
+        raise OutputError(f"{out}: is there already; --force replaces it")
     entries = find_entries(raw)
     folders = [Path(folder) for folder in poses]
     settings = [_fingerprint(folder) for folder in folders]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from molgen.api.provenance import sha256_of
 from molgen.api.tables import write_csv
-from molgen.errors import OutputError
+from molgen.errors import MolgenWarning, OutputError
 from molgen.io import atomic_write, unique_name, write_sdf
+from molgen.io.locks import held
 
 POSES = "poses.sdf"
 RAW_POSES = "raw_poses.sdf"
@@ -89,21 +92,41 @@ def check_folder(folder: Path, *, resume: bool, force: bool, trace: str = RECORD
         )
 
 
-def open_folder(folder: Path, *, resume: bool, force: bool) -> None:
-    """Make the folder; with ``force`` remove the results of an earlier run, and only those.
+@contextmanager
+def opened(folder: Path, *, resume: bool, force: bool) -> Iterator[None]:
+    """Make the folder and hold it; with ``force`` remove the results of an earlier run, only those.
 
     Raises:
-        OutputError: as `check_folder`, or it cannot be made.
+        OutputError: as `check_folder`, it cannot be made, or another run is writing there.
     """
     check_folder(folder, resume=resume, force=force)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with held(make_folder(folder)):
         if force:
-            for place in [path for path in folder.iterdir() if _is_of_run(path)]:
-                clear(place)
-                if not any(place.iterdir()):
-                    place.rmdir()
-            clear(folder)
+            with told_of(folder):
+                for place in [path for path in folder.iterdir() if _is_of_run(path)]:
+                    clear(place)
+                    if not any(place.iterdir()):
+                        place.rmdir()
+                clear(folder)
+        yield
+
+
+def make_folder(folder: Path) -> Path:
+    """Return the folder, made where it is not there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    with told_of(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def told_of(folder: Path) -> Iterator[None]:
+    """Turn errors of the file system into one about the folder of the results."""
+    try:
+        yield
     except OSError as error:
         raise OutputError(f"{folder}: cannot be used for the results ({error.strerror})") from None
 
@@ -147,6 +170,9 @@ def run_ligands(
 ) -> tuple[list[LigandResult], int]:
     """Return the outcome of every ligand and how many an earlier run had finished; write tables.
 
+    Warns of ligands that are done again although an earlier run had finished them, and of what that
+    run left of other ligands.
+
     Args:
         folder: of the results, open.
         key: what the outcome depends on.
@@ -158,12 +184,19 @@ def run_ligands(
     from tqdm import tqdm
 
     taken = set(OUTPUTS)  # a ligand of that name must not stand where a table goes
-    results, resumed = [], 0
+    results, resumed, again = [], 0, 0
     for item in tqdm(items, unit="ligand", disable=not progress, dynamic_ncols=True):
         place = unique_name(name(item), taken) if several else ""
         done = finished_ligand(folder, place, key(item)) if resume else None
         resumed += done is not None
+        again += done is None and resume and bool(_record(folder / place).get("key"))
         results.append(done or make(item, place))
+    if again:
+        why = "input, settings or models differ from the earlier run, or its files changed"
+        _warn(f"{folder}: {again} of {len(results)} ligands done again: {why}")
+    if others := _others(folder, {result.folder for result in results}) if resume else []:
+        named = f"{', '.join(others[:3])}{', ...' if len(others) > 3 else ''}"
+        _warn(f"{folder}: holds results of other ligands, too ({named}); --force removes them")
     _write_summary(folder, results)
     _write_status(folder, results)
     return results, resumed
@@ -224,8 +257,8 @@ def finished_ligand(folder: Path, name: str, key: str) -> LigandResult | None:
     place = folder / name
     if name and place.is_symlink():
         return None
+    record = _record(place)
     try:
-        record = json.loads((place / RECORD).read_text("utf-8"))
         if record["key"] != key:
             return None
         found = record["result"]
@@ -234,8 +267,28 @@ def finished_ligand(folder: Path, name: str, key: str) -> LigandResult | None:
         return LigandResult(
             **{**found, "notes": tuple(found["notes"]), "poses": tuple(found["poses"])}
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, KeyError, TypeError):
         return None
+
+
+def _others(folder: Path, current: set[str]) -> list[str]:
+    """Return where an earlier run left ligands that are not among the current folders."""
+    found = sorted(path.name for path in folder.iterdir() if _is_of_run(path))
+    root = [POSES] if "" not in current and (folder / RECORD).is_file() else []
+    return [*root, *(name for name in found if name not in current)]
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, MolgenWarning, stacklevel=4)
+
+
+def _record(place: Path) -> dict[str, Any]:
+    """Return what stands beside the poses of a ligand; {} where that is nothing to read."""
+    try:
+        found = json.loads((place / RECORD).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _sums(place: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from molgen.datasets.pdbbind import find_entries
 from molgen.datasets.shard import Row
 from molgen.datasets.splits import SplitOptions, split_ids
 from molgen.datasets.workers import usable_cpus
-from molgen.errors import ConfigError, InputError
+from molgen.errors import ConfigError, InputError, OutputError
 from molgen.io import atomic_write
 
 
@@ -78,6 +78,8 @@ def preprocess(
     if limit is not None and limit < 1:
         raise ConfigError(f"limit must be at least 1, got {limit}")
     start = time.perf_counter()
+    if Path(raw).resolve() in Path(out).resolve().parents:
+        raise OutputError(f"{out}: lies within {raw}, where it would be taken for complexes")
     entries = find_entries(raw)[:limit]
     if split and split.kind == "time" and all(entry.year is None for entry in entries):
         raise InputError(  # said before the work, not after it

@@ -21,7 +21,7 @@ from molgen.api.output_folder import (
     begin_ligand,
     check_folder,
     finish_ligand,
-    open_folder,
+    opened,
     run_ligands,
     write_text,
 )
@@ -122,40 +122,40 @@ def relax(
     _require_one_near(groups, relaxer, poses)
     files = {"target": pdb, "poses": poses, "ligand": ligand}
     inputs = {role: input_record(path) for role, path in files.items() if path and is_file(path)}
-    open_folder(folder, resume=resume, force=force)
-    key = _run_key(inputs["target"]["sha256"], target, config)
-    loaded = time.perf_counter()
+    with opened(folder, resume=resume, force=force):
+        key = _run_key(inputs["target"]["sha256"], target, config)
+        loaded = time.perf_counter()
 
-    results, resumed = run_ligands(
-        folder,
-        groups,
-        name=lambda group: group.name,
-        key=lambda group: _group_key(group, key),
-        make=lambda group, place: _one_ligand(group, relaxer, target, folder, place, key),
-        several=len(groups) > 1,
-        resume=resume,
-        progress=progress,
-    )
-    result = RelaxResult(
-        folder, relaxer.platform, target.receptor.notes, tuple(results), resumed,
-        time.perf_counter() - start,
-    )  # fmt: skip
-    record = run_record(
-        command=command,
-        config={**to_dict(config), "device": relaxer.platform},
-        inputs=inputs,
-        timings={"load": loaded - start, "total": result.seconds},
-        extra={
-            "posebusters": posebusters_version(),
-            "ligands": len(results),
-            "failed": result.failed,
-            "resumed": resumed,
-            "poses": result.counts,
-            "notes": list(result.notes),
-        },
-    )
-    write_text(folder / RUN, json.dumps(record, indent=2) + "\n")
-    return result
+        results, resumed = run_ligands(
+            folder,
+            groups,
+            name=lambda group: group.name,
+            key=lambda group: _group_key(group, key),
+            make=lambda group, place: _one_ligand(group, relaxer, target, folder, place, key),
+            several=len(groups) > 1,
+            resume=resume,
+            progress=progress,
+        )
+        result = RelaxResult(
+            folder, relaxer.platform, target.receptor.notes, tuple(results), resumed,
+            time.perf_counter() - start,
+        )  # fmt: skip
+        record = run_record(
+            command=command,
+            config={**to_dict(config), "device": relaxer.platform},
+            inputs=inputs,
+            timings={"load": loaded - start, "total": result.seconds},
+            extra={
+                "posebusters": posebusters_version(),
+                "ligands": len(results),
+                "failed": result.failed,
+                "resumed": resumed,
+                "poses": result.counts,
+                "notes": list(result.notes),
+            },
+        )
+        write_text(folder / RUN, json.dumps(record, indent=2) + "\n")
+        return result
 
 
 def _require_one_near(groups: list[PoseGroup], relaxer: PoseRelaxer, poses: str | Path) -> None:

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ import molgen
 from molgen.api.output_folder import check_folder, write_text
 from molgen.api.provenance import input_record, run_record, sha256_of
 from molgen.api.score_agreement import agreement_record
-from molgen.api.score_files import JOURNAL, RUN, models_are_there, open_folder, write_tables
+from molgen.api.score_files import JOURNAL, RUN, models_are_there, opened, write_tables
 from molgen.api.score_inputs import InputFile, find_models
 from molgen.api.score_job import ScoreJob
 from molgen.api.score_pool import score_files
@@ -123,15 +124,15 @@ def score(
     checkpoint = _checkpoint_record(config.model)
     files = find_models(models)
     inputs = {} if reference is None else {"reference": _reference_record(reference)}
-    if folder is not None:
-        open_folder(folder, resume=resume, force=force)
     job = ScoreJob(
         config.model, config.device, None if reference is None else str(reference), folder
     )
     run_key = _run_key(checkpoint, inputs)
     loaded = time.perf_counter()
 
-    with tqdm(total=len(files), unit="file", disable=not progress, dynamic_ncols=True) as bar:
+    place = nullcontext() if folder is None else opened(folder, resume=resume, force=force)
+    counter = tqdm(total=len(files), unit="file", disable=not progress, dynamic_ncols=True)
+    with place, counter as bar:
         if folder is None:
             results = []
             for result in score_files(files, job, _processes(jobs, len(files))):

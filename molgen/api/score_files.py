@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from molgen.api.output_folder import check_folder
+from molgen.api.output_folder import check_folder, make_folder, told_of
 from molgen.api.score_job import MODELS
 from molgen.api.score_records import (
     RESIDUE_COLUMNS,
@@ -18,8 +19,8 @@ from molgen.api.score_records import (
     unpack_rows,
 )
 from molgen.api.tables import write_csv
-from molgen.errors import OutputError
 from molgen.io import atomic_write
+from molgen.io.locks import held
 
 SCORES = "scores.csv"
 RESIDUES = "residues.csv"
@@ -34,20 +35,21 @@ _FILES = (SCORES, RESIDUES, STATUS, RUN, REPORT, OVERVIEW, JOURNAL)
 _OUR_SUFFIXES = {MODELS: (".pdb", ".cif"), PLOTS: (".png",)}
 
 
-def open_folder(folder: Path, *, resume: bool, force: bool) -> None:
-    """Make the folder; with ``force`` remove the results of an earlier run, and only those.
+@contextmanager
+def opened(folder: Path, *, resume: bool, force: bool) -> Iterator[None]:
+    """Make the folder and hold it; with ``force`` remove the results of an earlier run, only those.
 
     Raises:
-        OutputError: not empty without ``resume`` or ``force``, or it cannot be made or written.
+        OutputError: not empty without ``resume`` or ``force``, it cannot be made or written, or
+            another run is writing there.
     """
     check_folder(folder, resume=resume, force=force, trace=JOURNAL)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if force:
-            _clear(folder)
-        (folder / MODELS).mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be used for the results ({error.strerror})") from None
+    with held(make_folder(folder)):
+        with told_of(folder):
+            if force:
+                _clear(folder)
+            (folder / MODELS).mkdir(exist_ok=True)
+        yield
 
 
 def _clear(folder: Path) -> None:

@@ -83,6 +83,9 @@ def _with_bond_orders(
             return build(), name
         except LigandError as problem:
             reasons.append(f"{name}: {problem}")
+    if smiles is not None and len(reasons) == 1 and not group.bonds:
+        # a placeholder such as LIG or UNL names another molecule in the table
+        reasons[0] += f", so {group.code} is another molecule there"
     if not reasons:
         raise LigandError(f"{where}: bond orders are unknown; {HOW_TO_SUPPLY}")
     advice = "" if template is not None else f"; {HOW_TO_SUPPLY}"

@@ -50,7 +50,7 @@ def read_ligand(source: str | Path) -> Ligand:
         return _read_record_file(path, suffix)
     raise LigandError(
         f"{path}: {suffix or 'no'} suffix is not a ligand format; expected one of "
-        f"{', '.join(LIGAND_SUFFIXES)} or a SMILES string"
+        f"{', '.join(LIGAND_SUFFIXES)}, a table (.csv, .tsv) or a SMILES string"
     )
 
 
@@ -103,10 +103,10 @@ def smiles_lines(text: str) -> list[str]:
 
 
 def smiles_title(text: str) -> str:
-    """Return what stands behind the SMILES of a line; "" for nothing or a CXSMILES extension."""
+    """Return what stands behind the SMILES of a line and its CXSMILES extension; "" for nothing."""
     parts = text.strip().split(None, 1)
     title = parts[1].strip() if len(parts) > 1 else ""
-    return "" if title.startswith("|") else title
+    return title[1:].partition("|")[2].strip() if title.startswith("|") else title
 
 
 def ligand_from_smiles(text: str, *, where: str, name: str = "") -> Ligand:

@@ -1,4 +1,4 @@
-"""Reading many ligands: CSV with ``name,smiles``, multi-record SDF or MOL2, .smi lists."""
+"""Reading many ligands: CSV or TSV with ``name,smiles``, multi-record SDF or MOL2, .smi lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from molgen.io.ligand_file import (
     smiles_title,
     split_records,
 )
-from molgen.io.paths import file_stem, file_suffix, read_text
+from molgen.io.paths import file_stem, file_suffix, read_table, read_text
 from molgen.structure.ligand import Ligand
 
 _NAME_COLUMNS = (
@@ -29,7 +29,9 @@ _NAME_COLUMNS = (
     "code", "chemblid", "zincid",
 )  # fmt: skip
 """In order of preference, without regard to case, blanks, - and _."""
-TABLE_SUFFIXES = (".csv", *RECORD_SUFFIXES, *SMILES_SUFFIXES)
+_SMILES_COLUMNS = ("smiles", "canonicalsmiles", "isomericsmiles", "smilesstring")
+CELL_SUFFIXES = (".csv", ".tsv")
+TABLE_SUFFIXES = (*CELL_SUFFIXES, *RECORD_SUFFIXES, *SMILES_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class LigandRow:
 
 
 def read_ligand_table(path: str | Path) -> list[LigandRow]:
-    """Return every record of a CSV, SDF, MOL2 or .smi file; a bad one carries its error.
+    """Return every record of a CSV, TSV, SDF, MOL2 or .smi file; a bad one carries its error.
 
     Raises:
         LigandError: the file as a whole cannot be used (missing, empty, no ``smiles`` column).
@@ -64,35 +66,41 @@ def read_ligand_table(path: str | Path) -> list[LigandRow]:
             f"{path}: {suffix or 'no'} suffix is not a ligand table; expected one of "
             f"{', '.join(TABLE_SUFFIXES)}"
         )
-    text = read_text(path, LigandError)
-    if suffix == ".csv":
-        rows = list(_csv_rows(text, path))
+    if suffix in CELL_SUFFIXES:
+        text, encoding = read_table(path, LigandError)
+        if encoding:
+            said = f"{path}: is no UTF-8 text, read as {encoding}"
+            warnings.warn(said, MolgenWarning, stacklevel=2)
+        rows = list(_cell_rows(text, path))
     elif suffix in SMILES_SUFFIXES:
-        rows = [_smiles_row(i, "", line) for i, line in enumerate(smiles_lines(text), start=1)]
+        lines = smiles_lines(read_text(path, LigandError))
+        rows = [_smiles_row(i, "", line) for i, line in enumerate(lines, start=1)]
     else:
-        rows = list(_record_rows(text, path, suffix == ".mol2"))
+        rows = list(_record_rows(read_text(path, LigandError), path, suffix == ".mol2"))
     if not rows:
         raise LigandError(f"{path}: holds no ligand")
     return rows
 
 
-def _csv_rows(text: str, path: Path) -> Iterator[LigandRow]:
+def _cell_rows(text: str, path: Path) -> Iterator[LigandRow]:
     lines = list(io.StringIO(text.replace("\0", "\ufffd"), newline=""))
-    header = [cell.strip().lower() for cell in next(csv.reader(lines), [])]
-    if "smiles" not in header:
+    # the separator is the one that shows the column
+    headers = [(mark, _header(lines, mark)) for mark in (",", ";", "\t")]
+    mark, header = next((pair for pair in headers if _at_smiles(pair[1]) >= 0), headers[0])
+    at_smiles = _at_smiles(header)
+    if at_smiles < 0:
         raise LigandError(
             f"{path}: no 'smiles' column; expected a header such as 'name,smiles', "
             f"got {','.join(header)[:80]!r}"
         )
-    at_smiles = header.index("smiles")
-    plain = [re.sub(r"[\s_-]", "", cell) for cell in header]
+    plain = [_plain(cell) for cell in header]
     at_name = next((plain.index(name) for name in _NAME_COLUMNS if name in plain), None)
     if at_name is None and len(header) > 1:
-        others = ", ".join(cell for cell in header if cell != "smiles")
+        others = ", ".join(cell for k, cell in enumerate(header) if k != at_smiles)
         text = f"{path}: no column 'name' (there are: {others[:80]}); ligands are numbered"
         warnings.warn(text, MolgenWarning, stacklevel=3)
     number = 0
-    for cells in _records(lines[1:], len(header)):
+    for cells in _records(lines[1:], len(header), mark):
         if isinstance(cells, str):
             number += 1
             yield LigandRow(number, f"ligand_{number}", "", None, f"unreadable CSV row ({cells})")
@@ -108,7 +116,21 @@ def _csv_rows(text: str, path: Path) -> Iterator[LigandRow]:
         yield _smiles_row(number, name, cells[at_smiles].strip())
 
 
-def _records(lines: list[str], columns: int) -> Iterator[list[str] | str]:
+def _header(lines: list[str], mark: str) -> list[str]:
+    return [cell.strip().lower() for cell in next(csv.reader(lines, delimiter=mark), [])]
+
+
+def _plain(cell: str) -> str:
+    return re.sub(r"[\s_-]", "", cell)
+
+
+def _at_smiles(header: list[str]) -> int:
+    """Return the place of the column of SMILES, -1 where there is none."""
+    plain = [_plain(cell) for cell in header]
+    return next((plain.index(name) for name in _SMILES_COLUMNS if name in plain), -1)
+
+
+def _records(lines: list[str], columns: int, mark: str) -> Iterator[list[str] | str]:
     """Yield the cells of every record, or what is wrong with it.
 
     A record over several lines counts only with all its columns: else a quote was left open, which
@@ -116,7 +138,8 @@ def _records(lines: list[str], columns: int) -> Iterator[list[str] | str]:
     """
     at = 0
     while at < len(lines):
-        reader = csv.reader((lines[k] for k in range(at, len(lines))), strict=True)
+        rest = (lines[k] for k in range(at, len(lines)))
+        reader = csv.reader(rest, strict=True, delimiter=mark)
         try:
             cells = next(reader)
             if reader.line_num == 1 or len(cells) == columns:
@@ -131,7 +154,7 @@ def _records(lines: list[str], columns: int) -> Iterator[list[str] | str]:
             yield "a quote is not closed"
             continue
         try:
-            yield next(csv.reader([line]))
+            yield next(csv.reader([line], delimiter=mark))
         except csv.Error as problem:
             yield str(problem)
 

@@ -28,6 +28,9 @@ def read_bytes(path: Path, error: type[InputError] = InputError) -> bytes:
             damaged gzip stream.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            # a pipe can be read once, and results name the checksum of their input
+            raise error(f"{path}: is no regular file; save it as one first")
         content = path.read_bytes()
     except FileNotFoundError:
         raise error(f"{path}: no such file") from None
@@ -48,6 +51,21 @@ def read_bytes(path: Path, error: type[InputError] = InputError) -> bytes:
 def read_text(path: Path, error: type[InputError] = InputError) -> str:
     """Return the text of a file as UTF-8 without byte-order mark; raises as `read_bytes`."""
     return read_bytes(path, error).decode("utf-8-sig", errors="replace")
+
+
+def read_table(path: Path, error: type[InputError] = InputError) -> tuple[str, str]:
+    """Return the text of a table from any spreadsheet, and its encoding where that is not UTF-8.
+
+    UTF-16 is known by its byte-order mark; other bytes that are no UTF-8 are taken as Windows-1252.
+    Raises as `read_bytes`.
+    """
+    content = read_bytes(path, error)
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", errors="replace"), "UTF-16"
+    try:
+        return content.decode("utf-8-sig"), ""
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace"), "Windows-1252"
 
 
 def is_file(source: str | Path | None) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from molgen.errors import PocketError
-from molgen.io.ligand_file import LIGAND_SUFFIXES, read_ligand
+from molgen.io.ligand_file import LIGAND_SUFFIXES, RECORD_SUFFIXES, read_ligand
 from molgen.io.paths import file_suffix, is_file
 from molgen.structure.assembly import HeteroGroup, Structure
 from molgen.structure.cavities import Cavity, find_cavities
@@ -62,7 +62,7 @@ def resolve_pocket(
     if spec is None:
         spec = default_spec(structure, repose=repose)
     given, spec = spec.strip(), re.sub(r"\s*([,:])\s*", r"\1", spec.strip())
-    _check_edges(spec, np.array([edge]))
+    _check_edges("box edge", np.array([edge]))
     word, _, rest = spec.partition(":")
     if word.lower() == "ligand":
         found = _from_ligand(rest, structure, edge, ligands)
@@ -158,6 +158,11 @@ def _from_cavity(
 def _from_file(
     path: Path, structure: Structure, edge: float
 ) -> tuple[Pocket, tuple[HeteroGroup, ...]]:
+    if file_suffix(path) not in RECORD_SUFFIXES:
+        raise PocketError(
+            f"--pocket {path}: expected a reference ligand with 3D coordinates, a file ending in "
+            f"{', '.join(RECORD_SUFFIXES)}"
+        )
     ligand = read_ligand(path)
     if not ligand.has_coords:
         raise PocketError(f"--pocket {path}: the reference ligand has no 3D coordinates")
@@ -183,7 +188,7 @@ def _from_center(
             "'x,y,z[:edge]' or 'x,y,z:ex,ey,ez' in Å"
         )
     edges = np.broadcast_to(edges, 3)
-    _check_edges(spec, edges)
+    _check_edges(f"--pocket {spec!r}", edges)
     pocket = Pocket(center, edges, f"centre {spec}")
     reach = max(REACH, edges.min() / 4)
     return pocket, _occupants(structure, ligands, center[None], reach)
@@ -271,10 +276,10 @@ def _occupants(
     )
 
 
-def _check_edges(spec: str, edges: np.ndarray) -> None:
+def _check_edges(source: str, edges: np.ndarray) -> None:
     if not np.isfinite(edges).all() or edges.min() < MIN_EDGE or edges.max() > MAX_EDGE:
         raise PocketError(
-            f"--pocket {spec!r}: box edges must lie between {MIN_EDGE:g} and {MAX_EDGE:g} Å, "
+            f"{source}: edges must lie between {MIN_EDGE:g} and {MAX_EDGE:g} Å, "
             f"got {', '.join(f'{e:g}' for e in edges)}"
         )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from scipy.spatial import cKDTree
 
+from molgen.errors import MolgenWarning
 from molgen.io.atom_table import AtomTable
 from molgen.structure.protein import Protein, ResidueId
 from molgen.structure.vocabulary import (
@@ -125,7 +128,7 @@ def modified_residues(protein: Protein) -> list[str]:
 
 
 def missing_atoms(protein: Protein) -> list[str]:
-    """Return a note on standard residues that lack heavy atoms."""
+    """Return a note on standard residues that lack heavy atoms; warns where most of them do."""
     starts = protein.residue_starts()
     counts = np.diff(np.append(starts, len(protein)))
     names, inverse = np.unique(protein.residue_names[starts], return_inverse=True)
@@ -146,6 +149,10 @@ def missing_atoms(protein: Protein) -> list[str]:
     if not found:
         return []
     said = "1 residue lacks" if len(found) == 1 else f"{len(found)} residues lack"
+    standard = int(((expected > 0) & ~protein.hetero[starts]).sum())
+    if len(found) > 20 and 2 * len(found) > standard:
+        text = f"{protein.name}: {len(found)} of {standard} residues lack heavy atoms"
+        warnings.warn(f"{text}: a trace of a protein, not a receptor", MolgenWarning, stacklevel=4)
     return [f"{said} heavy atoms: {shorten(found)}"]
 
 

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from molgen.checkpoints import FORMAT, known_elements, load_model, save_model
+from molgen.checkpoints import FORMAT, load_model, save_model, training_domain
 from molgen.config import build, to_dict
 from molgen.graphs.pose_graph import ligand_of, target_of
 from molgen.scoring.confidence_network import (
@@ -142,13 +142,23 @@ class ConfidenceScorer:
     def __init__(self, protein: Protein, checkpoint: str) -> None:
         self.protein, self.checkpoint = protein, checkpoint
         self.model = load_confidence(checkpoint)
-        self.elements = known_elements(checkpoint)
+        with training_domain(checkpoint) as domain:
+            known = domain or {}
+            self.elements = set(known["elements"]) if known else None
+            self.least_atoms = int(known.get("ligand_atoms", (0,))[0])
 
-    def knows(self, poses: Poses) -> bool:
-        """Tell whether the model was trained with such energies and with all elements."""
+    def refuses(self, poses: Poses) -> str:
+        """Return what the model was not trained with: energies, elements, fragments; or ""."""
         atoms = {atom.GetAtomicNum() for atom in poses.ligand.mol.GetAtoms()}
-        known = self.elements is None or atoms <= self.elements
-        return known and all(name in poses.terms for name in TERMS)
+        if any(name not in poses.terms for name in TERMS):
+            return "its energies are not those of training"
+        if self.elements is not None and not atoms <= self.elements:
+            return "it has elements that training had not"
+        if poses.ligand.num_atoms < self.least_atoms:
+            return f"it has fewer than {self.least_atoms} heavy atoms"
+        if len(poses) and poses.scores.min() >= 0.0:
+            return "no pose has a negative score; does the box leave it room?"
+        return ""
 
     def rated(self, poses: Poses) -> Poses:
         """Return the poses with their confidence, in their order; they are rated together."""

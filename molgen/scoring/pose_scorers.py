@@ -33,8 +33,8 @@ class PoseScorer(Protocol):
     checkpoint: str | None
     together: int
 
-    def knows(self, poses: Poses) -> bool:
-        """Tell whether the poses carry what it needs; others keep the order of their scores."""
+    def refuses(self, poses: Poses) -> str:
+        """Return why it cannot rate the poses, which then keep the order of their scores; or ""."""
 
     def rated(self, poses: Poses) -> Poses:
         """Return the poses in their order: with their confidence, or as given."""
@@ -49,9 +49,9 @@ class EnergyScorer:
     def __init__(self, protein: Protein, checkpoint: str) -> None:
         """Take what every scorer is given; energies need neither."""
 
-    def knows(self, poses: Poses) -> bool:
-        """Tell that every pose has a score."""
-        return True
+    def refuses(self, poses: Poses) -> str:
+        """Return "": every pose has a score."""
+        return ""
 
     def rated(self, poses: Poses) -> Poses:
         """Return the poses as they are."""

@@ -207,8 +207,9 @@ class _Run:
         counters, config = self.counters, self.config
         if counters.epoch >= config.epochs:
             return "epochs"
-        if config.patience and counters.epoch - 1 - counters.best_epoch >= config.patience:
-            return "patience" if counters.best_epoch >= 0 else ""
+        since_best = counters.epoch - 1 - counters.best_epoch
+        if config.patience and counters.best_epoch >= 0 and since_best >= config.patience:
+            return "patience"
         late = config.max_minutes and counters.seconds >= 60 * config.max_minutes
         return "time" if late and counters.epoch else ""
 

@@ -159,21 +159,23 @@ def test_one_bad_row_stops_no_other(tmp_path, target, quick):
 
 def test_a_ligand_unlike_those_of_training_is_docked_and_said(tmp_path, target, quick):
     source = table(tmp_path / "ligands.csv", [PHENOLS[0], ("silane", "C[Si](C)(C)CCCO")])
-    with pytest.warns(MolgenWarning, match=r"silane: outside what confidence-1 .* elements 14"):
+    with pytest.warns(MolgenWarning, match=r"silane: outside what confidence-1 .* elements Si"):
         generate(target, tmp_path / "out", ligand=source, config=replace(quick, rank="confidence"))
     first, second = read_csv(tmp_path / "out/status.csv")
     assert first["notes"] == "" and second["status"] == "ok"
-    assert second["notes"] == "outside what confidence-1 was trained on: elements 14"
+    outside, ranked = second["notes"].split("; ")
+    assert outside == "outside what confidence-1 was trained on: elements Si"
+    assert ranked.startswith("ranked by energy, without a confidence: it has elements")
 
 
 def test_learned_energies_that_do_not_know_a_ligand_are_named(tmp_path, target, quick):
     guided = replace(quick.sidegen, samples=2, steps=2, guidance=GuidanceSettings(on=True, scf=0.2))
     config = replace(quick, sampler="sidegen", rank="energy", sidegen=guided)
     selenide = "C[Se]Cc1ccccc1O"
-    with pytest.warns(MolgenWarning, match=r"ligand: outside what energies-1 .* elements 34"):
+    with pytest.warns(MolgenWarning, match=r"ligand: outside what energies-1 .* elements Se"):
         generate(target, tmp_path / "out", ligand=selenide, config=config)
     (status,) = read_csv(tmp_path / "out/status.csv")
-    assert "outside what energies-1 was trained on: elements 34" in status["notes"]
+    assert "outside what energies-1 was trained on: elements Se" in status["notes"]
 
 
 @pytest.mark.parametrize("rank, measure", [("energy", "score"), ("confidence", "confidence")])

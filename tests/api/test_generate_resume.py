@@ -18,7 +18,8 @@ from molgen.api import docking as module
 from molgen.api.generate import generate
 from molgen.checkpoints import checkpoint_folder, save_domain
 from molgen.config import to_dict
-from molgen.errors import DependencyError, LigandError, OutputError
+from molgen.errors import DependencyError, LigandError, MolgenWarning, OutputError
+from molgen.io.locks import held
 from molgen.structure import Poses
 
 NAMES = ("phenol", "cresol", "thymol", "anisole")
@@ -168,8 +169,28 @@ def test_poses_that_changed_are_made_again(tmp_path, target, quick, ligands, wat
     path = out / "thymol/poses.sdf"
     path.write_bytes(path.read_bytes()[:200])
     samplers = watch()
-    generate(target, out, ligand=ligands, config=quick, resume=True)
+    with pytest.warns(MolgenWarning, match="1 of 4 ligands done again"):
+        generate(target, out, ligand=ligands, config=quick, resume=True)
     assert samplers[-1].calls == ["thymol"] and content(out) == whole
+
+
+def test_what_an_earlier_run_left_of_other_ligands_is_said(tmp_path, target, quick, ligands):
+    out = tmp_path / "out"
+    generate(target, out, ligand=ligands, config=quick)
+    with pytest.warns(MolgenWarning, match=r"other ligands, too \(anisole, cresol"):
+        generate(target, out, ligand="Oc1ccccc1C", config=quick, resume=True)
+    few = tmp_path / "few.csv"
+    few.write_text("".join(ligands.read_text().splitlines(keepends=True)[:2]))
+    with pytest.warns(MolgenWarning, match=r"other ligands, too \(poses\.sdf, "):
+        generate(target, out, ligand=few, config=quick, resume=True)
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path, target, quick, ligands):
+    out = tmp_path / "out"
+    out.mkdir()
+    with held(out), pytest.raises(OutputError, match="another run is writing there"):
+        generate(target, out, ligand=ligands, config=quick)
+    assert generate(target, out, ligand="C", config=quick).failed == 0
 
 
 @pytest.mark.parametrize("how", ["resume", "force"])

@@ -74,6 +74,8 @@ def contacts(raw, labels) -> Path:
     path = raw.parent / "contacts.safetensors"
     counts = label_contacts(raw, [labels], path)
     assert counts == {"complexes": 2, "with poses": 2, "failed": 1}
+    with pytest.raises(OutputError, match="is there already; --force replaces it"):
+        label_contacts(raw, [labels], path)
     return path
 
 
@@ -271,7 +273,7 @@ def test_complexes_without_poses_give_their_crystal_contacts(raw, labels, tmp_pa
     assert ContactFile(tmp_path / "contacts").crystal_counts([0]).sum() > 100
     # damaged labels are a failure of their complex
     (folder / "entries" / f"{FIRST}.safetensors").write_bytes(b"half a fi")
-    counts = label_contacts(raw, [folder], tmp_path / "contacts")
+    counts = label_contacts(raw, [folder], tmp_path / "contacts", force=True)
     assert counts == {"complexes": 1, "with poses": 1, "failed": 2}
 
 

@@ -204,8 +204,15 @@ def test_settings_that_are_not_there(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_the_edge_of_the_box_can_be_given(run, tmp_path):
+    assert run("--ligand", "Oc1ccccc1", "--box-edge", "18").exit_code == 0
+    record = json.loads((tmp_path / "out/run.json").read_text())
+    assert record["pocket"]["edges"] == [18.0] * 3
+    assert refused(run("--box-edge", "200", "--force"), "box edge: edges must lie between")
+
+
 def test_wrong_usage(run):
-    assert run("--num-poses", "0").exit_code == 2
+    assert refused(run("--num-poses", "0"), "0 is not in the range", "generate --help)")
     assert "--resume and --force exclude each other" in run("--resume", "--force").stderr
 
 

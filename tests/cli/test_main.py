@@ -69,6 +69,20 @@ def test_an_expected_failure_is_one_line_on_stderr(run):
     assert (result.stdout, result.stderr) == ("", expected)
 
 
+def test_wrong_usage_is_one_line_too(run):
+    result = run("end", "--nonsense", "well")
+    assert result.exit_code == 2 and result.stdout == ""
+    assert result.stderr.startswith("molgen: error: No such option") and "--help)" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_terminal_that_lacks_a_character_gets_another():
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    say = "import click, molgen.cli.main as m; m.cli = lambda: click.echo('2 ≤ 3 Å'); m.main()"
+    result = subprocess.run([sys.executable, "-c", say], env=environment, capture_output=True)
+    assert result.returncode == 0 and result.stdout.decode("latin-1") == "2 ? 3 Å\n"
+
+
 def test_a_warning_of_ours_is_one_line_and_others_pass(run):
     with warnings.catch_warnings():
         warnings.simplefilter("always")

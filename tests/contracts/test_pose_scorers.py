@@ -47,7 +47,7 @@ def merit(scorer, poses):
 
 
 def test_it_keeps_the_protocol_and_knows_searched_poses(scorer, poses):
-    assert isinstance(scorer, PoseScorer) and scorer.knows(poses)
+    assert isinstance(scorer, PoseScorer) and scorer.refuses(poses) == ""
     assert scorer.together >= 0 and (scorer.checkpoint is None or scorer.checkpoint == CHECKPOINT)
 
 
@@ -109,4 +109,12 @@ def test_confidence_keeps_silent_about_elements_it_never_saw(poses, protein):
     mol = Chem.RWMol(poses.ligand.mol)
     mol.GetAtomWithIdx(0).SetAtomicNum(92)
     foreign = replace(poses, ligand=replace(poses.ligand, mol=mol.GetMol()))
-    assert scorer.knows(poses) and not scorer.knows(foreign)
+    assert not scorer.refuses(poses) and "elements" in scorer.refuses(foreign)
+
+
+def test_confidence_keeps_silent_about_fragments_and_where_nothing_fits(poses, protein):
+    scorer = build_pose_scorer("confidence", protein, CHECKPOINT)
+    few = replace(poses.ligand, mol=Chem.MolFromSmiles("CCO"))
+    assert "fewer than 6 heavy atoms" in scorer.refuses(replace(poses, ligand=few))
+    clashing = replace(poses, scores=poses.scores - poses.scores.min())
+    assert "no pose has a negative score" in scorer.refuses(clashing)

@@ -138,6 +138,11 @@ def test_excluded_entries_have_an_outcome_and_conformers_are_stored(
         preprocess(raw, tmp_path / "store", workers=1, resume=True)
 
 
+def test_a_store_among_the_complexes_is_refused(raw: Path) -> None:
+    with pytest.raises(OutputError, match="where it would be taken for complexes"):
+        preprocess(raw, raw / "store")
+
+
 def test_bad_options(raw: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="conformers"):
         BuildOptions(conformers=-1)

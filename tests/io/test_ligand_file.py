@@ -12,6 +12,7 @@ from rdkit.Chem import AllChem
 
 from molgen.errors import LigandError
 from molgen.io import read_ligand
+from molgen.io.ligand_file import smiles_title
 
 ALANINE = "C[C@H](N)C(=O)O"
 
@@ -319,3 +320,16 @@ def test_a_file_named_like_a_smiles(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "CCO").mkdir()
     monkeypatch.chdir(tmp_path)
     assert read_ligand("CCO").smiles == "CCO"
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ("CCO ethanol", "ethanol"),
+        ("CCO", ""),
+        ("c1ccccc1N |c:0,2,4| aniline, pure", "aniline, pure"),
+        ("c1ccccc1N |c:0,2,4|", ""),
+    ],
+)
+def test_what_stands_behind_a_smiles_is_its_title(line, title):
+    assert smiles_title(line) == title

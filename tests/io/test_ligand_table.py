@@ -34,6 +34,26 @@ def test_other_words_for_name(write, header):
     assert row.name == "X-1"
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", 'name\tsmiles\nå1\tCCO\n"b\t2"\tCCN\n'.encode()),
+        ("a.csv", 'name;smiles\nå1;CCO\n"b\t2";CCN\n'.encode()),
+        ("a.csv", "name,Canonical SMILES\nå1,CCO\nb\t2,CCN\n".encode("cp1252")),
+        ("a.csv", "name,smiles\nå1,CCO\nb\t2,CCN\n".encode("utf-16")),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*is no UTF-8 text, read as")
+def test_tables_of_any_spreadsheet(write, name, content):
+    rows = read_ligand_table(write(content, name))
+    assert [(r.name, r.ligand.smiles) for r in rows] == [("å1", "CCO"), ("b\t2", "CCN")]
+
+
+def test_another_encoding_is_said(write):
+    with pytest.warns(MolgenWarning, match="is no UTF-8 text, read as Windows-1252"):
+        read_ligand_table(write(b"name,smiles\n\xdf,CCO\n", "a.csv"))
+
+
 def test_that_no_column_names_ligands_is_said(write):
     with pytest.warns(MolgenWarning, match=r"no column 'name' \(there are: batch\).*numbered"):
         (row,) = read_ligand_table(write("batch,smiles\n7,CCO\n", "a.csv"))
@@ -67,6 +87,7 @@ def test_only_line_ends_end_a_row(write):
     assert [(row.name, row.ligand.smiles) for row in rows] == [("a\u2028b", "CCO"), ("c", "CCN")]
 
 
+@pytest.mark.filterwarnings("ignore:.*read as Windows-1252")
 def test_row_that_csv_cannot_read(write):
     rows = read_ligand_table(
         write(b"name,smiles\na,CCO\nb\x00\xff,C\x00C\nc," + b"C" * 200_000 + b"\nd,CCN\n", "a.csv")

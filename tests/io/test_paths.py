@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
 
+from molgen.errors import InputError
 from molgen.io import safe_name, unique_name
-from molgen.io.paths import file_stem, file_suffix
+from molgen.io.paths import file_stem, file_suffix, read_bytes
 
 NASTY = [
     "../../etc/passwd",
@@ -62,3 +64,9 @@ def test_suffixes(tmp_path):
     assert file_suffix(tmp_path / "a.b.PDB.gz") == ".pdb"
     assert file_suffix(tmp_path / "a") == ""
     assert file_stem(tmp_path / "1abc.cif.gz") == "1abc"
+
+
+def test_a_pipe_is_refused_before_it_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="pipe: is no regular file"):
+        read_bytes(tmp_path / "pipe")

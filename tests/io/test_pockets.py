@@ -162,7 +162,7 @@ def test_chains_without_a_name(structure: Structure) -> None:
 def test_reference_file_must_be_readable_and_3d(structure: Structure, tmp_path: Path) -> None:
     flat = tmp_path / "flat.smi"
     flat.write_text("CCO\n")
-    with pytest.raises(PocketError, match="no 3D coordinates"):
+    with pytest.raises(PocketError, match="3D coordinates"):
         resolve_pocket(str(flat), structure)
     broken = tmp_path / "broken.sdf"
     broken.write_text("not a molecule\n")

@@ -8,6 +8,7 @@ import gemmi
 import numpy as np
 import pytest
 
+from molgen.errors import MolgenWarning
 from molgen.io import read_protein, read_structure, write_pdb
 from molgen.structure import ResidueId
 
@@ -409,3 +410,14 @@ def test_residues_without_a_number_are_counted(write, examples):
     assert "135 waters dropped" in notes_of(structure)
     numbers = [group.residue.number for group in structure.groups]
     assert len(set(numbers)) == len(numbers) == 4 and 0 < min(numbers) and max(numbers) < 400
+
+
+def test_a_trace_of_a_protein_is_warned_of(tmp_path, examples):
+    lines = gzip.decompress((examples / "7n03.cif.gz").read_bytes()).decode().splitlines()
+    atoms = [line for line in lines if line.startswith("ATOM")]
+    trace = [line for line in lines if not line.startswith("ATOM") or " CA " in line]
+    path = tmp_path / "trace.cif"
+    path.write_text("\n".join(trace) + "\n")
+    with pytest.warns(MolgenWarning, match=r"of \d+ residues lack heavy atoms: a trace"):
+        found = read_structure(path)
+    assert 100 < len(found.atoms) < len(atoms) / 5

@@ -14,3 +14,4 @@ from molgen.scoring.bands import band
 )  # fmt: skip
 def test_bands(confidence, word):
     assert band(confidence) == word
+    assert band(confidence, valid=False) == "not valid"
