@@ -48,6 +48,12 @@ def command(
     The kinds of error run from repacked side chains and normal modes over shifted registers, moved
     segments and rebuilt loops to refolded chains and wrong folds. Each decoy is packed, relaxed
     and gets a row in status.csv.
+
+    \b
+    Kinds: relaxed, repacked, near_native, distant_template, moved_segments,
+    moved_domains, rebuilt_loops, noisy_torsions, shifted_register,
+    threaded_with_gaps, refolded, novel_fold, wrong_fold, plausible_fold, melted,
+    low_resolution.
     """
     from molgen.api.decoys import DecoyConfig, make_decoys
     from molgen.config import load

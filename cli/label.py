@@ -14,7 +14,7 @@ def command() -> None:
     """Compute labels for training data."""
 
 
-@command.command()
+@command.command(short_help="Search poses of known complexes.")
 @click.argument("raw", type=options.FILE)
 @options.out("Folder of the labels; a second run adds what is missing.")
 @click.option("--limit", type=click.IntRange(1), help="Only N entries, chosen at random.")
@@ -80,7 +80,7 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     return int(part), int(count)
 
 
-@command.command()
+@command.command(short_help="Count the contacts of poses, for the contact potential.")
 @click.argument("raw", type=options.FILE)
 @click.option(
     "--poses",
@@ -105,7 +105,7 @@ def contacts(raw: Path, poses: tuple[Path, ...], out: Path, run: options.Run) ->
         click.echo(", ".join(f"{count} {name}" for name, count in counts.items()) + f": {out}")
 
 
-@command.command()
+@command.command(short_help="Score decoys against their natives.")
 @click.argument("roots", metavar="ROOT...", type=options.FILE, nargs=-1, required=True)
 @options.out("Folder of the store.")
 @click.option(
@@ -173,7 +173,7 @@ def quality(
     options.require_some(result.usable, result.models, result.folder / "index.csv")
 
 
-@command.command()
+@command.command(short_help="Compute GFN2-xTB energies of ligands.")
 @click.argument("store", type=options.FILE)
 @options.out("Folder of the labels.")
 @click.option("--limit", type=click.IntRange(1), help="Only N ligands, chosen at random.")

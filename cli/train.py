@@ -64,7 +64,7 @@ def command() -> None:
     """Train a model from prepared data."""
 
 
-@command.command()
+@command.command(short_help="The contact potential.")
 @click.argument("contacts_file", metavar="CONTACTS", type=options.FILE)
 @options.out("Folder of the checkpoint.")
 @click.option(
@@ -109,7 +109,7 @@ def contacts(
             click.echo(f"{100 * found['value']:6.1f} %  {name}")
 
 
-@command.command()
+@command.command(short_help="The quality of protein models.")
 @click.argument("stores", metavar="STORE...", type=options.FILE, nargs=-1, required=True)
 @options.out("Folder of the checkpoint; holds the state of the run until it is finished.")
 @click.option(
@@ -156,7 +156,7 @@ def quality(
     )
 
 
-@command.command()
+@command.command(short_help="SIDEGEN, the diffusion model of poses.")
 @click.argument("stores", metavar="STORE...", type=options.FILE, nargs=-1, required=True)
 @options.out("Folder of the checkpoint; holds the state of the run until it is finished.")
 @_split
@@ -200,7 +200,7 @@ def sidegen(
     _report(result, run, "complexes", ((value, name) for name, value in result.metrics.items()))
 
 
-@command.command()
+@command.command(short_help="SCF energy, gap and charges of ligands.")
 @click.argument("labels", type=options.FILE)
 @options.out("Folder of the checkpoint; holds the state of the run until it is finished.")
 @click.option(
@@ -255,7 +255,7 @@ def energies(
     )
 
 
-@command.command()
+@command.command(short_help="The confidence of poses.")
 @click.argument("store", type=options.FILE)
 @click.option(
     "--poses",
