@@ -29,8 +29,8 @@ def depict(mol: Chem.Mol, width: int = 320, height: int = 220) -> str:
     try:
         flat = Chem.RemoveHs(Chem.Mol(mol))
         flat.RemoveAllConformers()
-        rdDepictor.SetPreferCoordGen(True)
-        rdDepictor.Compute2DCoords(flat)
+        with rdDepictor.UsingCoordGen(True):
+            rdDepictor.Compute2DCoords(flat)
         drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
         options = drawer.drawOptions()
         options.clearBackground = False

@@ -7,12 +7,12 @@ import re
 
 import pytest
 from rdkit import Chem
-from rdkit.Chem import AllChem
+from rdkit.Chem import AllChem, rdDepictor
 
 from molgen.errors import OutputError
 from molgen.io.sdf import sdf_record
 from molgen.report.depiction import depict
-from molgen.report.html import ReportEntry, write_report
+from molgen.report.html import ReportEntry, surest_first, write_report
 
 EVIL = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
 
@@ -120,9 +120,17 @@ def test_nothing_to_show(tmp_path):
     assert "0</b> ligands" in page(tmp_path, [])
 
 
+def test_the_surest_ligand_comes_first_whatever_its_score():
+    sure, unsure = [{"confidence": 0.9, "score": -5.0}], [{"confidence": 0.2, "score": -9.0}]
+    assert sorted([[], unsure, sure], key=surest_first) == [sure, unsure, []]
+
+
 def test_undrawable_molecule_has_no_drawing():
-    assert depict(Chem.Mol()) == "" or "<svg" in depict(Chem.Mol())
+    assert depict(Chem.MolFromSmiles("CN(C)(C)(C)C", sanitize=False)) == ""
+    assert "<path" not in depict(Chem.Mol())
+    assert "<path" in depict(Chem.MolFromSmiles("CCO"))
     assert "currentColor" in depict(Chem.MolFromSmiles("CCO"))
+    assert not rdDepictor.GetPreferCoordGen()  # layouts outside reports stay what they were
     assert "script" not in depict(Chem.MolFromSmiles("c1ccncc1"))
 
 
