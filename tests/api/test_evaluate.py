@@ -297,6 +297,15 @@ def test_checks_are_made_against_the_reference_that_fits(run, references, tmp_pa
     assert result.entries[0].heavy_atoms == read_ligand(LIGAND).num_atoms
 
 
+@pytest.mark.parametrize("order", [(0.0, 30.0), (30.0, 0.0)])
+def test_the_nearest_copy_of_the_reference_counts(tmp_path, order):
+    mol = read_ligand(LIGAND).mol
+    output(tmp_path / "run", mol, (0.0,))
+    write_sdf(tmp_path / "two.sdf", [(moved(mol, distance), {}) for distance in order])
+    (pose,) = evaluate(tmp_path / "run", tmp_path / "two.sdf", jobs=1).entries[0].poses
+    assert pose.rmsd == pytest.approx(0.0, abs=1e-3)
+
+
 def test_rows_of_a_table_keep_their_own_poses(tmp_path, references):
     """A failed ligand is not credited with the poses of one whose folder has its name."""
     mol = read_ligand(LIGAND).mol

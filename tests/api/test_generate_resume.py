@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 
 from molgen.api import docking as module
 from molgen.api.generate import generate
+from molgen.api.output_folder import LigandResult, _write_status
 from molgen.checkpoints import checkpoint_folder, save_domain
 from molgen.config import to_dict
 from molgen.errors import DependencyError, LigandError, MolgenWarning, OutputError
@@ -111,42 +112,64 @@ def test_resume_after_a_stop_while_a_ligand_is_written(tmp_path, target, quick, 
     assert content(out) == content(tmp_path / "whole")
 
 
+KILLED = """
+import os, signal
+from molgen.api import docking
+from molgen.cli.main import cli
+build = docking.build_sampler
+def make(*arguments):
+    sampler = build(*arguments)
+    real = sampler.sample
+    def sample(ligand, *rest):
+        if ligand.name == "thymol":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(ligand, *rest)
+    sampler.sample = sample
+    return sampler
+docking.build_sampler = make
+cli()
+"""
+
+
 def test_resume_after_a_killed_process(tmp_path, target, quick, ligands):
     out = tmp_path / "out"
     settings = tmp_path / "quick.yaml"
     settings.write_text(json.dumps(to_dict(quick)))
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "molgen.cli.main", "generate", "--pdb", str(target)),
-            *("--ligand", str(ligands), "--out", str(out), "--config", str(settings)),
-        ],
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while not (out / "phenol/record.json").exists() and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    result = generate(target, out, ligand=ligands, config=quick, resume=True)
-    assert result.failed == 0 and result.resumed < len(NAMES)
+    arguments = ["generate", "--pdb", target, "--ligand", ligands, "--out", out]
+    arguments += ["--config", settings, "--json"]
+
+    def run(*command):
+        command = [sys.executable, *command]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    killed = run("-c", KILLED, *arguments)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert (out / "thymol/record.json").exists() and not (out / "status.csv").exists()
+    again = run("-m", "molgen.cli.main", *arguments, "--resume")
+    assert again.returncode == 0 and json.loads(again.stdout)["resumed"] == 2, again.stderr
     generate(target, tmp_path / "whole", ligand=ligands, config=quick)
     assert content(out) == content(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("change", ["seed", "pocket", "ligand"])
+@pytest.mark.parametrize("change", ["seed", "pocket", "ligand", "structure"])
 def test_resume_keeps_nothing_of_another_question(tmp_path, target, quick, watch, change):
-    out = tmp_path / "out"
-    generate(target, out, ligand="Oc1ccccc1", config=quick)
+    out, pdb = tmp_path / "out", tmp_path / target.name
+    shutil.copy(target, pdb)
+    generate(pdb, out, ligand="C", config=quick)
     samplers = watch()
-    generate(
-        target,
-        out,
-        ligand="Oc1ccc(N)cc1" if change == "ligand" else "Oc1ccccc1",
-        pocket="auto" if change == "pocket" else None,
-        config=replace(quick, seed=7) if change == "seed" else quick,
-        resume=True,
-    )
+    generate(pdb, out, ligand="C", config=quick, resume=True)
+    assert samplers[-1].calls == []
+    if change == "structure":
+        pdb.write_text(pdb.read_text() + "# edited\n")
+    with pytest.warns(MolgenWarning, match="1 of 1 ligands done again"):
+        generate(
+            pdb,
+            out,
+            ligand="O" if change == "ligand" else "C",
+            pocket="auto" if change == "pocket" else None,
+            config=replace(quick, seed=7) if change == "seed" else quick,
+            resume=True,
+        )
     assert samplers[-1].calls == ["ligand"]
 
 
@@ -244,6 +267,13 @@ def test_what_no_ligand_is_to_blame_for_ends_the_run(
     watch(cresol=error)
     with pytest.raises(type(error)):
         generate(target, tmp_path / "out", ligand=ligands, config=quick)
+
+
+def test_the_best_score_of_a_ligand_is_its_lowest(tmp_path):
+    poses = ({"score": -5.0}, {"score": -9.0})  # by confidence
+    _write_status(tmp_path, [LigandResult("a", "", "ok", "", 1.0, "C", (), poses)])
+    (row,) = csv.DictReader((tmp_path / "status.csv").open())
+    assert float(row["best_score"]) == -9.0
 
 
 def test_no_pose_is_a_failure(tmp_path, target, quick, watch, monkeypatch):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from molgen.api import train_energies as use_case
@@ -24,10 +25,10 @@ from molgen.datasets.energy_labels import (
     shard_bytes,
 )
 from molgen.datasets.store import Store
-from molgen.energy.property_model import load_properties
+from molgen.energy.property_model import PropertyModel, load_properties
 from molgen.errors import InputError, StoreError
 from molgen.training import loop
-from molgen.training.energies import EnergyLossModule, EnergyTraining
+from molgen.training.energies import EnergyLossModule, EnergyTask, EnergyTraining
 from molgen.training.energy_data import EnergyData, EnergySampling
 from molgen.training.energy_metrics import Prediction, baselines, errors, interval
 
@@ -89,7 +90,13 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def settings(folder) -> EnergyTraining:
+    return load(EnergyTraining, folder / "run.yaml")
+
+
+@pytest.fixture
 def data(folder) -> EnergyData:
+    """All ligands; made anew for every test, as a task fits the reference of its energies."""
     return EnergyData(EnergyLabels(folder / "labels"), Store(folder / "store"))
 
 
@@ -122,7 +129,7 @@ def test_a_checkpoint_has_everything(checkpoint):
     assert not (checkpoint / "training.safetensors").exists()
 
 
-def test_a_killed_run_ends_as_an_unbroken_one(folder, checkpoint, monkeypatch, tmp_path):
+def test_a_killed_run_ends_as_an_unbroken_one(folder, settings, checkpoint, monkeypatch, tmp_path):
     class Killed(BaseException):
         pass
 
@@ -137,8 +144,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(folder, checkpoint, monkeypatch, t
     def run(**more):
         return use_case.train_energies(
             folder / "labels", folder / "store", tmp_path / "model",
-            settings=load(EnergyTraining, folder / "run.yaml"), split=folder / "split",
-            device="cpu", **more,
+            settings=settings, split=folder / "split", device="cpu", **more,
         )  # fmt: skip
 
     monkeypatch.setattr(loop._Run, "_step", step)
@@ -150,15 +156,8 @@ def test_a_killed_run_ends_as_an_unbroken_one(folder, checkpoint, monkeypatch, t
     assert (tmp_path / "model" / name).read_bytes() == (checkpoint / name).read_bytes()
 
 
-def test_training_learns_the_strain(folder, data):
-    import torch
-
-    from molgen.training.energies import EnergyTask
-
+def test_training_learns_the_strain(settings, data):
     torch.manual_seed(0)
-    from molgen.energy.property_model import PropertyModel
-
-    settings = load(EnergyTraining, folder / "run.yaml")
     settings = replace(settings, sampling=EnergySampling(clean=1.0))
     model = PropertyModel(settings.network)
     task = EnergyTask(model, data, [0, 1], [0, 1], settings)
@@ -199,17 +198,37 @@ def test_a_perfect_prediction_has_no_error_and_an_offset_only_a_level(data):
     assert data.relative(0) == pytest.approx([0.0, 20.0, 80.0], abs=1e-5)
     simple = baselines(data, [0, 1], [0, 1])
     assert simple["composition"]["level"] == pytest.approx([0.0, 0.0], abs=1e-4)
-    assert interval(np.array([1.0, 3.0]))["value"] == 2.0
 
 
-def test_padding_has_no_share_in_the_loss(folder, data):
-    import torch
+def test_the_interval_over_ligands_by_hand():
+    # of two values the standard error is half their distance
+    expected = {"value": 2.0, "low": 2.0 - 1.96, "high": 2.0 + 1.96}
+    assert interval(np.array([1.0, 3.0])) == pytest.approx(expected)
 
-    from molgen.energy.property_model import PropertyModel
 
+def test_the_monitor_falls_with_the_errors(settings, data):
+    torch.manual_seed(2)
+    task = EnergyTask(PropertyModel(settings.network), data, [0, 1], [0, 1], settings)
+    good = task.validate(task.module, torch.device("cpu"))["monitor"]
+    task.module.model.gap_mean += 50.0
+    assert task.validate(task.module, torch.device("cpu"))["monitor"] < good < 0
+
+
+def test_a_level_that_is_off_costs_nothing_but_its_own_term(settings, data):
+    torch.manual_seed(3)
+    module = EnergyLossModule(PropertyModel(settings.network), settings.loss)
+    data.fit_reference([0, 1])
+    batch = data.batch([0, 1], 0, EnergySampling(), sigma=0.0)
+    before = module(batch)
+    batch.targets.energies.add_(500.0 * batch.targets.present)
+    after = module(batch)
+    assert after["conformer"].item() == pytest.approx(before["conformer"].item(), rel=1e-3)
+    assert abs(after["level"].item() - before["level"].item()) > 1.0
+
+
+def test_padding_has_no_share_in_the_loss(settings, data):
     torch.manual_seed(1)
-    module = EnergyLossModule(PropertyModel(load(EnergyTraining, folder / "run.yaml").network),
-                              EnergyTraining().loss)  # fmt: skip
+    module = EnergyLossModule(PropertyModel(settings.network), settings.loss)
     batch = data.batch([0, 1], 0, EnergySampling(), sigma=0.0)
     before = module(batch)["charge"].item()
     batch.targets.charges[0, data.sizes[0] :] = 50.0

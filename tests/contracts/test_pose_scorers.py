@@ -104,6 +104,13 @@ def test_an_unknown_name_is_refused_with_the_nearest(protein):
         build_pose_scorer("confidense", protein, CHECKPOINT)
 
 
+def test_the_shipped_confidence_says_what_it_said(poses, protein):
+    rated = build_pose_scorer("confidence", protein, CHECKPOINT).rated(poses)
+    # the last two, whose probabilities are not all but 1
+    assert rated.confidence[6:] == pytest.approx([0.816318, 0.0507464], rel=1e-3)
+    assert rated.expected_rmsd[6:] == pytest.approx([1.75489, 4.74383], rel=1e-3)
+
+
 def test_confidence_keeps_silent_about_elements_it_never_saw(poses, protein):
     scorer = build_pose_scorer("confidence", protein, CHECKPOINT)
     mol = Chem.RWMol(poses.ligand.mol)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,10 +20,10 @@ from molgen.energy import ENERGIES
 from molgen.geometry.rotations import matrix_from_quaternion, random_quaternions
 from molgen.graphs.energy_topology import build_energy_topology
 from molgen.graphs.pose_graph import ligand_of, stack_ligands
-from molgen.io import read_ligand, read_protein
 from molgen.search.settings import GuidanceSettings
 
-COMPLEXES = Path(__file__).resolve().parents[2] / "workflows" / "test" / "complexes"
+from .conftest import first
+
 ON = GuidanceSettings(on=True)
 ONLY = GuidanceSettings(
     on=True, clash=0, vina=0, internal=0, bounds=0, planarity=0, chirality=0, start=2.0, full=1.0
@@ -41,6 +40,11 @@ def freely(coords, moves):
     return coords + moves
 
 
+def to_the_origin(coords):
+    """Return an energy that is the higher the further the atoms are from the origin."""
+    return 10.0 * coords.square().sum((1, 2))
+
+
 def alanine():
     """Return the topology of L-alanine and the coordinates (atoms, 3) of its mirror image."""
     mol = Chem.MolFromSmiles("C[C@H](N)C(=O)O")
@@ -49,19 +53,6 @@ def alanine():
     coords = torch.from_numpy(full.GetConformer().GetPositions()[: mol.GetNumAtoms()])
     mirror = coords * torch.tensor([-1.0, 1.0, 1.0], dtype=coords.dtype)
     return build_energy_topology(mol), mirror
-
-
-@pytest.fixture(scope="module")
-def case():
-    """Return (topology, centre, coords (1, 4, atoms, 3)): a crystal pose, shaken by 0.5 Å."""
-    folder = COMPLEXES / "6XG5_TOP"
-    ligand = read_ligand(folder / "6XG5_TOP_ligand.sdf")
-    protein = read_protein(folder / "6XG5_TOP_protein.pdb")
-    centre = ligand.coords.mean(0).astype(np.float64)
-    topology = build_energy_topology(ligand.mol, protein.select(protein.near(centre[None], 14.0)))
-    coords = torch.from_numpy(ligand.coords - centre).double()
-    shake = torch.randn(4, *coords.shape, generator=torch.Generator().manual_seed(0)).double()
-    return topology, centre, (coords + 0.5 * shake)[None]
 
 
 def guide_of(case, settings, space="cartesian"):
@@ -122,21 +113,34 @@ def test_what_is_switched_off_is_not_there(case):
     torch.testing.assert_close(guide.energy(coords[0]), 2.0 * alone(coords[0]))
 
 
-@pytest.mark.parametrize("space", ["cartesian", "rigid-torsion"])
-def test_a_guide_that_never_acts_changes_no_bit(space, batch):
-    target, ligand, coords = batch
+@pytest.fixture(scope="module")
+def sampled(batch):
+    """Return a function that samples poses of one complex with a small network and a guide."""
+    target, ligand, coords = first(batch[0]), first(batch[1]), batch[2][:1]
     torch.manual_seed(1)
     model = SidegenModel(SidegenConfig(width=16, blocks=2), {"width": 16, "blocks": 1}).eval()
     model = model.double()
     encoded = model.network.encode(target)
 
-    def run(guide):
-        generator = torch.Generator().manual_seed(0)
-        settings = SamplingConfig(space, steps=3)
-        return sample(model, coords, ligand, encoded, settings, generator, guide)
+    def run(space, guide):
+        settings = SamplingConfig(space, steps=4)
+        return sample(model, coords, ligand, encoded, settings, generator(), guide)
 
-    never = EnergyGuide(lambda x: x.square().sum((1, 2)), replace(ON, start=0.01, full=0.001))
-    assert torch.equal(run(never), run(None))
+    return run
+
+
+@pytest.mark.parametrize("space", ["cartesian", "rigid-torsion"])
+def test_a_guide_moves_what_is_sampled_where_it_acts(space, sampled):
+    def guided(**settings):
+        return sampled(space, EnergyGuide(to_the_origin, replace(ON, **settings)))
+
+    plain = sampled(space, None)
+    assert torch.equal(guided(start=0.01, full=0.001), plain)
+    before, after = (
+        poses.mean(2).norm(dim=-1).mean()
+        for poses in (plain, guided(start=20.0, full=10.0, largest=2.0))
+    )
+    assert after < 0.7 * before
 
 
 def test_guidance_in_rigid_torsion_space_keeps_what_is_rigid(case, complexes):
@@ -156,7 +160,7 @@ def test_guidance_in_rigid_torsion_space_keeps_what_is_rigid(case, complexes):
 
 
 def test_any_energy_can_guide():
-    guide = EnergyGuide(lambda x: 10.0 * x.square().sum((1, 2)), ON)
+    guide = EnergyGuide(to_the_origin, ON)
     coords = torch.ones(1, 2, 3, 3)
     assert (guide(coords, 0.1, freely).norm(dim=-1) < coords.norm(dim=-1)).all()
 

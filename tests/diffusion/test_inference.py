@@ -10,7 +10,8 @@ import torch
 
 from molgen.config import build
 from molgen.diffusion import particles
-from molgen.diffusion.inference import SEARCHES, run_search, softened
+from molgen.diffusion.guidance import in_pocket
+from molgen.diffusion.inference import SEARCHES, PoseEnergy, run_search, softened
 from molgen.diffusion.model import SidegenModel
 from molgen.diffusion.network import SidegenConfig
 from molgen.diffusion.noise_search import neighbour, search_noise
@@ -18,8 +19,11 @@ from molgen.diffusion.particles import resampled, walk_particles
 from molgen.diffusion.sampling import Denoiser, SamplingConfig
 from molgen.diffusion.spaces import posterior
 from molgen.diffusion.tree_search import explore
+from molgen.energy import ENERGIES
 from molgen.errors import ConfigError, DeviceError
 from molgen.search.settings import InferenceSettings, SidegenSettings
+
+from .conftest import first
 
 PRIOR, AIM, WIDTH = 2.0, 2.0, 1.0
 """x ~ N(0, PRIOR²); reward -(x - AIM)² / (2 WIDTH²)."""
@@ -142,6 +146,14 @@ def test_a_tree_branches_where_energies_are_low():
     assert sum(often) / len(often) > sum(seldom) / len(seldom)
 
 
+def test_a_node_has_as_many_children_as_its_visits_to_the_power_of_the_widening():
+    settings = replace(SETTINGS, interval=5, budget=60)
+    root = explore(Toy(20), blank(1), energy, settings, generator())
+    (node,) = root.children
+    assert node.visits > 30
+    assert len(node.children) == pytest.approx(node.visits**0.6, abs=1.5)
+
+
 def test_neighbours_of_a_noise_are_noise_of_the_same_size():
     walk = Toy()
     noise = walk.levels[0] * torch.randn(1, 20000, 1, 3, generator=generator())
@@ -166,13 +178,21 @@ def test_soft_energies_keep_their_order():
     assert softened(values)[0] == -9.0 and softened(values)[-1] < 150.0
 
 
+def test_the_verifier_is_the_vina_energy_and_the_clash_within_the_ligand(case):
+    topology, centre, coords = case
+    poses, inside = 0.7 * coords[0], in_pocket(topology, centre)
+    vina, clash = (ENERGIES[name]().bind(inside)(poses) for name in ("vina", "internal_clash"))
+    assert clash.max() > 1.0
+    torch.testing.assert_close(PoseEnergy(topology, centre)(poses), softened(vina + clash))
+
+
 @pytest.fixture(scope="module")
 def walk_of(batch):
     """Return a function that makes a walk of one ligand with a small network, and its start."""
     target, ligand, coords = batch
     torch.manual_seed(1)
     model = SidegenModel(SidegenConfig(width=16, blocks=2), {"width": 16, "blocks": 1}).eval()
-    one = type(ligand)(**{name: value[:1] for name, value in vars(ligand).items()})
+    one = first(ligand)
     place = type(target)(
         **{
             name: (value.float() if value.is_floating_point() else value)[:1]

@@ -9,7 +9,7 @@ import torch
 
 from molgen.diffusion.model import SidegenModel, load_sidegen, save_sidegen
 from molgen.diffusion.network import SidegenConfig
-from molgen.diffusion.sampling import SamplingConfig, sample
+from molgen.diffusion.sampling import Denoiser, SamplingConfig, sample
 from molgen.encoders.registry import TARGET_ENCODERS
 from molgen.errors import StoreError
 from molgen.geometry.rotations import matrix_from_quaternion, random_quaternions
@@ -239,6 +239,36 @@ def test_sampling_repeats_with_the_seed(space, batch):
     assert torch.equal(run(0), run(0))
     assert (run(0) - run(1)).abs().max() > 0.1
     assert not run(0)[:, :, ~ligand.mask.all(0)][0].isnan().any()
+
+
+def test_eta_is_the_share_of_fresh_noise_in_a_step(batch):
+    target, ligand, coords = batch
+    made = model()
+    encoded = made.network.encode(target)
+
+    def ends(eta):
+        settings = SamplingConfig("rigid-torsion", steps=3, eta=eta)
+        walk = Denoiser(made, ligand, encoded, settings)
+        noisy = walk.start(coords, torch.Generator().manual_seed(0))
+        return [walk.run(noisy, torch.Generator().manual_seed(seed)) for seed in (1, 2)]
+
+    assert torch.equal(*ends(0.0))
+    assert not torch.equal(*ends(1.0))
+
+
+@torch.no_grad()
+def test_the_shipped_network_says_what_it_said(batch):
+    target, ligand, coords = batch
+    network = load_sidegen("sidegen-2").network.double()
+    clean = coords[:, :1]
+    wave = torch.sin(torch.arange(clean.numel(), dtype=torch.float64)).reshape(clean.shape)
+    noisy = (clean + 2.0 * wave) * ligand.mask[:, None, :, None]
+    encoded, moved = network.encode(target), []
+    for level, space in ((0.5, "cartesian"), (4.0, "rigid-torsion")):
+        sigma = torch.full(noisy.shape[:2], level, dtype=torch.float64)
+        found = network(noisy, sigma, ligand, encoded, space)[-1]
+        moved.append(float((found - noisy)[ligand.mask[:, None]].norm(dim=-1).mean()))
+    assert moved == pytest.approx([2.318176, 3.644163], rel=1e-3)
 
 
 def test_a_checkpoint_comes_back_as_it_was(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from molgen.config import build
 from molgen.diffusion.schedule import ScheduleConfig, noise_levels, sampling_levels
@@ -20,6 +21,12 @@ def test_levels_rise_from_least_to_most(kind):
 def test_power_levels_by_hand():
     levels = noise_levels(ScheduleConfig(steps=3, least=1.0, most=8.0, rho=3.0))
     assert levels.tolist() == pytest.approx([1.0, 1.5**3, 8.0])
+
+
+def test_cosine_levels_are_even_in_the_angle():
+    levels = noise_levels(ScheduleConfig(kind="cosine", steps=50))
+    steps = torch.atan(levels).diff()  # cos² of the angle is 1 / (1 + σ²)
+    torch.testing.assert_close(steps, steps.mean().expand(49), rtol=0.02, atol=0.0)
 
 
 def test_samplers_visit_the_ends():

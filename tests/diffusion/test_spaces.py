@@ -7,7 +7,15 @@ import math
 import pytest
 import torch
 
-from molgen.diffusion.spaces import CENTRE, SPACES, Cartesian, RigidTorsion, centre, posterior
+from molgen.diffusion.spaces import (
+    CENTRE,
+    SPACES,
+    TORSION,
+    Cartesian,
+    RigidTorsion,
+    centre,
+    posterior,
+)
 from molgen.geometry.torsions import batch_dihedrals, turn_in_order
 
 
@@ -19,15 +27,22 @@ def distances(x):
     return (x[..., None, :, :] - x[..., :, None, :]).norm(dim=-1)
 
 
+def turns_between(before, after, ligand):
+    """Return by how much the torsions differ, between -π and π."""
+    turn = batch_dihedrals(after, ligand.quads) - batch_dihedrals(before, ligand.quads)
+    turn = torch.remainder(turn + math.pi, 2 * math.pi) - math.pi
+    return turn[ligand.moving.any(-1)[:, None].expand_as(turn)]
+
+
 def test_turning_a_torsion_changes_its_dihedral_by_as_much(batch):
     _, ligand, coords = batch
     shape = (*coords.shape[:2], ligand.quads.shape[1])
     turns = torch.randn(shape, generator=generator(), dtype=torch.float64)
     turned = turn_in_order(coords, turns, ligand.quads, ligand.moving)
-    grown = batch_dihedrals(turned, ligand.quads) - batch_dihedrals(coords, ligand.quads)
-    error = torch.remainder(grown - turns + math.pi, 2 * math.pi) - math.pi
-    real = ligand.moving.any(-1)[:, None].expand_as(error)
-    assert real.any() and error[real].abs().max() < 1e-9
+    real = ligand.moving.any(-1)[:, None].expand_as(turns)
+    grown = turns_between(coords, turned, ligand) - turns[real]
+    error = torch.remainder(grown + math.pi, 2 * math.pi) - math.pi
+    assert real.any() and error.abs().max() < 1e-9
 
 
 def test_rigid_torsion_noise_keeps_bonds_angles_and_rings(batch):
@@ -90,6 +105,17 @@ def test_cartesian_noise_has_the_size_it_says(batch):
     for k in range(len(atoms)):
         inside = (moved - middle)[k, :, ligand.mask[k]]
         assert float(inside.std()) == pytest.approx(float(expected[k]), rel=0.05)
+
+
+def test_torsions_have_noise_of_the_size_it_says_before_and_after_a_step(batch):
+    _, ligand, coords = batch
+    clean = coords[:, :1].expand(-1, 400, -1, -1)
+    sigma = torch.full(clean.shape[:2], 0.6, dtype=torch.float64)
+    noisy = RigidTorsion().noise(clean, ligand, sigma, generator())
+    stepped = RigidTorsion().step(noisy, clean, ligand, 0.6, 0.3, generator(1), 1.0)
+    for poses, level in ((noisy, 0.6), (stepped, 0.3)):
+        spread = float(turns_between(clean, poses, ligand).std())
+        assert spread == pytest.approx(TORSION * level, rel=0.05)
 
 
 def test_ancestral_posterior_of_the_paper():

@@ -27,7 +27,9 @@ from molgen.errors import StoreError
 from molgen.geometry.rotations import matrix_from_rotation_vector
 from molgen.graphs.ligand_arrays import ligand_arrays
 from molgen.graphs.pose_graph import ligand_of, stack_ligands
+from molgen.io import read_ligand
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "examples"
 SMALL = PropertyConfig(width=16, edge=16, blocks=2)
 TERMS = (LearnedEnergies, ScfEnergy, OrbitalGap, PartialCharges)
 
@@ -38,6 +40,12 @@ def small_model() -> PropertyModel:
     for parameter in model.parameters():  # so that every part has a say
         torch.nn.init.normal_(parameter, std=0.3)
     return model.eval()
+
+
+def said(model: PropertyModel, mol: Chem.Mol, coords: torch.Tensor):
+    """Return what a model says of conformers (conformers, atoms, 3) without noise."""
+    sigma = torch.zeros(1, len(coords), dtype=torch.float64)
+    return model.double()(coords[None], sigma, stack_ligands([ligand_of(ligand_arrays(mol))]))
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +143,22 @@ def test_composition_counts_hydrogens_and_charge():
     found = composition(graph.features)
     assert found.shape == (COMPOSITION,) and found.sum() == 3 + 2 + 2 - 1 + 1
     assert (found[1], found[6], found[8], *found[-2:]) == (3, 2, 2, -1, 1)
+
+
+def test_the_gap_has_its_mean():
+    torch.manual_seed(2)
+    model = PropertyModel(SMALL)
+    model.set_scales(np.zeros(COMPOSITION), 1.0, (70.0, 1e-3))
+    found = said(model, *made.conformer("CCO"))
+    assert found.gap.item() == pytest.approx(70.0, abs=0.1)
+
+
+def test_the_shipped_model_says_what_it_said():
+    ligand = read_ligand(EXAMPLES / "6xg5_TOP.sdf")
+    coords = torch.tensor(ligand.coords, dtype=torch.float64)[None]
+    found = said(load_properties("energies-1"), ligand.mol, coords)
+    values = [found.energy.item(), found.gap.item(), found.charges[0, 0, 0].item()]
+    assert values == pytest.approx([20.70934, 67.57955, 0.1212324], rel=1e-3)
 
 
 def test_checkpoints_load_as_they_were_saved_and_others_are_refused(checkpoint, tmp_path):

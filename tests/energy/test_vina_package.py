@@ -10,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import made
 from rdkit import Chem
 
-pytest.importorskip("vina")
-pytest.importorskip("meeko")
+pytest.importorskip("vina", reason="vina is not installed")
+pytest.importorskip("meeko", reason="meeko is not installed")
 
 from molgen.energy.vina import Vina
 from molgen.search.vina_peer import VinaDocking

@@ -212,7 +212,7 @@ def test_bad_input_is_refused(centres, radii, said):
 
 @pytest.mark.parametrize(("seed", "count", "size"), [(0, 5, 4.0), (1, 60, 8.0), (2, 400, 19.0)])
 def test_agrees_with_voronotalt(seed, count, size):
-    voronotalt = pytest.importorskip("voronotalt")
+    voronotalt = pytest.importorskip("voronotalt", reason="voronotalt is not installed")
     centres, radii = balls(seed, count, size)
     result = power_diagram(centres, radii)
     rows = np.column_stack([centres, radii]).tolist()

@@ -99,6 +99,15 @@ def test_altloc_takes_one_conformer_of_highest_occupancy(write, peptide, line):
     assert "alternate locations at 1 residues" in notes_of(structure)
 
 
+def test_altloc_goes_by_the_mean_occupancy_not_by_the_number_of_atoms(write, peptide, line):
+    text = peptide
+    for name, label, x, use in (("CB", "A", 1, 0.4), ("OG", "A", 2, 0.4), ("CB", "B", 1.5, 0.6)):
+        text += line(name, "SER", "A:20", (x, 40, 0), record="ATOM", altloc=label, occupancy=use)
+    protein = read_structure(write(text)).atoms
+    cb = (protein.residue_numbers == 20) & (protein.atom_names == "CB")
+    np.testing.assert_allclose(protein.coords[cb], [[1.5, 40, 0]])
+
+
 def test_altloc_tie_takes_the_first_label(write, peptide, line):
     text = peptide + "".join(
         line("ZN", "ZN", "A:9", (x, 0, 0), "ZN", altloc=label, occupancy=0.5)

@@ -95,6 +95,17 @@ def test_agrees_with_rdkit(smiles):
     assert aligned_rmsd(mol, poses) == pytest.approx(best, abs=1e-4)
 
 
+def test_all_mappings_are_tried_however_many_at_once(monkeypatch):
+    mol = embedded("NC(=[NH2+])c1ccc(OCCCCCOc2ccc(cc2)C(N)=[NH2+])cc1")
+    flipped = Chem.RenumberAtoms(mol, list(range(mol.GetNumAtoms()))[::-1])
+    poses = [flipped, random_pose(mol, np.random.default_rng(3), 3.0)]
+    expected = pose_distances(mol, poses)
+    monkeypatch.setattr("molgen.metrics.rmsd._CHUNK", 1)
+    found = pose_distances(mol, poses)
+    np.testing.assert_allclose(found.rmsd, expected.rmsd)
+    np.testing.assert_allclose(found.aligned, expected.aligned)
+
+
 def test_bond_orders_and_charges_may_differ():
     reference = embedded("CC(=O)CC(C)=O")
     enol = Chem.MolFromSmiles("CC(O)=CC(C)=O")

@@ -82,7 +82,16 @@ def test_paired_difference_by_hand():
     assert result.difference == pytest.approx(0.4)
     assert (result.only_first, result.only_second) == (5, 1)
     assert result.p_value == pytest.approx(2 * 7 / 64)
-    assert result.low < 0.4 < result.high
+    # the sum of ten draws of 1, -1 and 0 with 0.5, 0.1 and 0.4 is below 0 in 2.0 %, above 8 in
+    # 0.9 %; at most 0 in 5.2 %, at least 8 in 3.9 %
+    assert (result.low, result.high) == (pytest.approx(0.0), pytest.approx(0.8))
     assert paired_difference([True], [True]).p_value == 1.0
     with pytest.raises(ValueError, match="equal"):
         paired_difference([True], [])
+
+
+def test_the_interval_of_a_paired_difference_holds_95_percent():
+    # 30 of 100 entries for the first alone: 0.3 ± 1.96 sqrt(0.3 * 0.7 / 100)
+    result = paired_difference([True] * 30 + [False] * 70, [False] * 100)
+    assert result.low == pytest.approx(0.21, abs=0.011)
+    assert result.high == pytest.approx(0.39, abs=0.011)

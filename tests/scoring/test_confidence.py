@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import logsigmoid
 
 from molgen.errors import ConfigError, StoreError
 from molgen.graphs.pose_graph import ligand_of, target_of
@@ -18,6 +19,7 @@ from molgen.scoring.confidence import (
     save_confidence,
 )
 from molgen.scoring.confidence_network import (
+    Confidence,
     ConfidenceConfig,
     ConfidenceNetwork,
     MeanNetwork,
@@ -26,8 +28,15 @@ from molgen.scoring.confidence_network import (
 from molgen.scoring.pose_features import FEATURES, TERMS, pose_features
 from molgen.scoring.pose_scorers import best_first
 from molgen.structure import Poses
-from molgen.training.confidence import auroc
-from molgen.training.confidence_metrics import calibration_error, probability
+from molgen.training.confidence import (
+    ConfidenceLoss,
+    ConfidenceLossModule,
+    Rated,
+    auroc,
+    measures,
+)
+from molgen.training.confidence_data import RatedPoses
+from molgen.training.confidence_metrics import calibration_error, measured, probability
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data/examples"
 CUTOFF = ConfidenceConfig().cutoff
@@ -52,9 +61,13 @@ def shaken(complex_):
     return np.array(moved), terms
 
 
-def said(network, complex_, coords, terms, turn=None):
+def set_of(complex_, coords, terms):
     target, ligand = target_of(complex_[0]), ligand_of(complex_[0])
-    given = pose_set(coords, ligand, target, pose_features(coords, terms), CUTOFF)
+    return pose_set(coords, ligand, target, pose_features(coords, terms), CUTOFF)
+
+
+def said(network, complex_, coords, terms, turn=None):
+    given = set_of(complex_, coords, terms)
     if turn is not None:
         given = given._replace(
             coords=given.coords @ turn.T + 5.0,
@@ -88,9 +101,7 @@ def test_the_order_of_the_poses_does_not_matter(complex_, shaken):
 def test_contacts_are_heard(complex_, shaken):
     """The same energies and poses without a receptor give other ratings."""
     torch.manual_seed(2)
-    network, (coords, terms) = ConfidenceNetwork(), shaken
-    target, ligand = target_of(complex_[0]), ligand_of(complex_[0])
-    given = pose_set(coords, ligand, target, pose_features(coords, terms), CUTOFF)
+    network, given = ConfidenceNetwork(), set_of(complex_, *shaken)
     with torch.no_grad():
         near = network.eval()(given).logit
         far = network(given._replace(target=given.target + 100.0)).logit
@@ -122,6 +133,42 @@ def test_calibration_finds_the_line_that_made_the_outcomes():
     model.calibrate(logits, right)
     assert float(model.slope) == pytest.approx(0.5, abs=0.03)
     assert float(model.offset) == pytest.approx(-1.0, abs=0.06)
+
+
+def test_confidence_is_the_calibrated_probability(complex_, shaken):
+    torch.manual_seed(6)
+    network = ConfidenceNetwork(ConfidenceConfig(width=8, rounds=1))
+    model = ConfidenceModel(network)
+    model.slope.fill_(0.5)
+    model.offset.fill_(-1.0)
+    logit = said(network, complex_, *shaken).logit
+    found = said(model, complex_, *shaken).confidence
+    torch.testing.assert_close(found, torch.sigmoid(0.5 * logit - 1.0))
+
+
+def test_the_loss_by_hand(complex_, shaken, monkeypatch):
+    rmsd, logit = torch.tensor([0.5, 1.5, 5.0, 6.0, 7.0]), torch.tensor([2.0, 0.3, -1.0, 0.5, 0.0])
+    network = ConfidenceNetwork(ConfidenceConfig(width=8, rounds=1))
+    monkeypatch.setattr(network, "forward", lambda poses: Confidence(logit, rmsd))
+    batch = RatedPoses([set_of(complex_, *shaken)], [rmsd])
+    found = ConfidenceLossModule(network, ConfidenceLoss(ranking=0.7))(batch)
+    right = -torch.cat([logsigmoid(logit[:2]), logsigmoid(-logit[2:])]).mean()
+    ranking = -logit.softmax(0)[:2].sum().log()
+    torch.testing.assert_close(found["right"], right)
+    torch.testing.assert_close(found["ranking"], ranking)
+    assert found["rmsd"].item() == pytest.approx(0.0, abs=1e-7)
+    torch.testing.assert_close(found["loss"], right + 0.7 * ranking)
+
+
+def test_the_pose_taken_is_the_surest_or_that_of_the_lowest_energy():
+    rmsd, energy = np.array([1.0, 5.0, 9.0]), np.array([0.0, -1.0, 0.5])
+    logits = {"a": [3.0, 0.0, 1.0], "b": [0.0, 2.0, 1.0], "c": [2.0, 0.0, 1.0]}
+    rated = [Rated(name, rmsd, energy, np.array(one), np.zeros(3)) for name, one in logits.items()]
+    while_training = measures(rated)
+    on_the_card = {name: row["value"] for name, row in measured(rated, 1.0, 0.0).items()}
+    for found in (while_training, on_the_card):
+        assert found["top1"] == pytest.approx(2 / 3)
+        assert (found["top1_energy"], found["oracle"]) == (0.0, 1.0)
 
 
 def test_measures_by_hand():

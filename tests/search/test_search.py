@@ -102,6 +102,16 @@ def test_the_sampler_keeps_its_promises(made):
     assert len(other) == 2
 
 
+def test_torsion_preferences_have_their_weight(made, found):
+    coords = found[0][:3][:, np.argsort(made.tree.order)]
+    light, heavy = (
+        sampler(made, torsion_weight=weight).rescore(made.ligand, coords, 0).terms["strain"]
+        for weight in (0.1, 0.4)
+    )
+    assert light.max() > 0
+    np.testing.assert_allclose(heavy, 4 * light)
+
+
 @pytest.mark.parametrize("smiles", ["C", "[Na+]", "CC", "c1ccccc1", "C1CCCCCCCCCCC1"])
 def test_ligands_without_torsions_are_docked(made, smiles):
     ligand = Ligand("rigid", Chem.MolFromSmiles(smiles))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from molgen.errors import MolgenWarning, OutputError, StoreError, TrainingError
@@ -34,15 +35,18 @@ class Line(nn.Module):
 
 
 class LineTask:
-    def __init__(self, stop_at: tuple[int, int] | None = None, worse: bool = False) -> None:
+    def __init__(
+        self, stop_at: tuple[int, int] | None = None, worse: bool = False, size: int = 8
+    ) -> None:
         torch.manual_seed(3)
         self.module: nn.Module = Line()
-        self.stop_at, self.worse, self.epoch, self.validations = stop_at, worse, 0, 0
+        self.stop_at, self.worse, self.size = stop_at, worse, size
+        self.epoch = self.validations = 0
 
     def plan(self, epoch):
         self.epoch = epoch
         generator = torch.Generator().manual_seed(epoch)
-        return list(enumerate(torch.randn(6, 8, 1, generator=generator)))
+        return list(enumerate(torch.randn(6, self.size, 1, generator=generator)))
 
     def load(self, item):
         if self.stop_at == (self.epoch, item[0]):
@@ -106,6 +110,15 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path, where):
     assert plain == [{k: v for k, v in row.items() if k not in drop} for row in expected.history]
 
 
+def test_a_resumed_run_still_has_the_best_weights_of_before(tmp_path):
+    whole, again = LineTask(worse=True), LineTask(worse=True)
+    train(tmp_path / "whole", whole)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "state", LineTask(stop_at=(2, 0), worse=True))
+    assert train(tmp_path / "state", again, resume=True).best_epoch == 0
+    assert torch.equal(whole.module.linear.weight, again.module.linear.weight)
+
+
 def test_the_same_seed_the_same_weights(tmp_path):
     tasks = [LineTask() for _ in range(3)]
     for at, (task, seed) in enumerate(zip(tasks, (1, 1, 2), strict=True)):
@@ -123,6 +136,13 @@ def test_it_stops_without_progress_and_when_time_is_up(tmp_path):
     assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 2.5e-4])
     hasty = LoopConfig(epochs=50, max_minutes=1e-9)
     assert len(train(tmp_path / "b", LineTask(), hasty).history) == 1
+
+
+def test_time_runs_out_where_no_validation_gives_a_number(tmp_path):
+    task = LineTask()
+    task.validate = lambda module, device: {"monitor": math.nan}
+    result = train(tmp_path / "state", task, LoopConfig(epochs=12, patience=1, max_minutes=1e-9))
+    assert (result.stopped, len(result.history)) == ("time", 1)
 
 
 def test_the_cosine_ends_with_the_time(tmp_path, monkeypatch):
@@ -162,15 +182,19 @@ def small_memory(task, monkeypatch, most):
     return seen
 
 
-def test_a_batch_too_large_for_memory_is_halved_until_it_fits(tmp_path, monkeypatch):
-    whole, halved = LineTask(), LineTask()
+@pytest.mark.parametrize(("size", "parts", "sizes"), [(8, 4, {2}), (5, 2, {2, 3})])
+def test_a_batch_too_large_for_memory_is_halved_until_it_fits(
+    tmp_path, monkeypatch, size, parts, sizes
+):
+    whole, halved = LineTask(size=size), LineTask(size=size)
     for task in (whole, halved):
         task.module.noise.p = 0.0
     expected = train(tmp_path / "whole", whole)
     seen = small_memory(halved, monkeypatch, 3)
-    with pytest.warns(MolgenWarning, match="step 1: out of memory; batches go on in 4 parts"):
+    message = f"step 1: out of memory; batches go on in {parts} parts"
+    with pytest.warns(MolgenWarning, match=message):
         result = train(tmp_path / "halved", halved)
-    assert set(seen) == {2} and result.steps == 48
+    assert set(seen) == sizes and result.steps == 48
     for key in ("train_loss", "val_error"):
         found, wanted = ([row[key] for row in run.history] for run in (result, expected))
         assert found == pytest.approx(wanted, rel=1e-4)
@@ -317,12 +341,52 @@ def test_a_gradient_that_is_no_number_ends_the_run(tmp_path, monkeypatch, clip):
         train(tmp_path / "state", task, replace(CONFIG, clip=clip))
 
 
-def test_without_average_and_clipping_the_live_weights_count(tmp_path):
-    task = LineTask()
+def test_no_step_takes_a_longer_gradient_than_clip_unless_it_is_0(tmp_path, monkeypatch):
+    real, norms = torch.optim.Adam.step, []
+
+    def step(self, *given, **named):
+        weights = [weight for group in self.param_groups for weight in group["params"]]
+        norms.append(torch.cat([weight.grad.flatten() for weight in weights]).norm().item())
+        return real(self, *given, **named)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    for clip in (0.01, 0.0):
+        train(tmp_path / str(clip), LineTask(), replace(CONFIG, clip=clip, epochs=1))
+    clipped, free = norms[:6], norms[6:]
+    assert max(clipped) == pytest.approx(0.01, rel=1e-3)
+    assert len(free) == 6 and max(free) > 1.0
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_weight_decay_is_that_of_the_optimiser(tmp_path, monkeypatch, optimizer):
+    task, rate, decay = LineTask(), 0.1, 0.5
+    line = task.module.linear
+
+    def flat(batch):
+        return {"loss": 0.0 * (line.weight.sum() + line.bias.sum())}
+
+    monkeypatch.setattr(task.module, "forward", flat)
+    monkeypatch.setattr(task, "plan", lambda epoch: [(0, torch.zeros(2, 1))])
+    before = line.weight.item()
     config = LoopConfig(
-        epochs=15, learning_rate=0.1, ema=0.0, clip=0.0, warmup=0, optimizer="adamw"
+        epochs=1, learning_rate=rate, weight_decay=decay, optimizer=optimizer, ema=0.0, warmup=0
     )
-    assert train(tmp_path / "state", task, config).history[-1]["val_error"] < 1.0
+    train(tmp_path / "state", task, config)
+    # the first step of Adam has the length of the rate, whatever the gradient
+    step = rate * decay * before if optimizer == "adamw" else math.copysign(rate, before)
+    assert line.weight.item() == pytest.approx(before - step, rel=1e-4)
+
+
+@pytest.mark.parametrize("ema", [0.9, 0.0])
+def test_the_average_is_validated_and_kept_and_without_it_the_live_weights(tmp_path, ema):
+    task = LineTask()
+    result = train(tmp_path / "state", task, replace(CONFIG, epochs=1, ema=ema))
+    saved, kept = load_file(tmp_path / "state"), task.module.linear.weight
+    roles = ("average", "live") if ema else ("live", "average")
+    wanted, other = (saved[f"{role}.linear.weight"] for role in roles)
+    assert torch.equal(kept, wanted) and not torch.equal(kept, other)
+    error = task.validate(task.module, "cpu")["error"]
+    assert result.history[0]["val_error"] == pytest.approx(error)
 
 
 def test_learning_rates_by_hand():

@@ -13,6 +13,7 @@ from molgen.datasets.store import Store
 from molgen.diffusion.model import SidegenModel
 from molgen.diffusion.network import SidegenConfig
 from molgen.errors import TrainingError
+from molgen.training import poses as training
 from molgen.training.pose_data import PoseData, PoseSampling
 from molgen.training.poses import (
     PoseLoss,
@@ -38,14 +39,16 @@ def data(tmp_path_factory):
     return PoseData([Store(store)], TRAINING.pocket)
 
 
+def loss_module(loss=TRAINING.loss, network=TRAINING.network):
+    return PoseLossModule(SidegenModel(network, {"width": 16, "blocks": 1}), loss, 2).eval()
+
+
 def judge(data, monkeypatch, most):
     """Measure both complexes where no more than ``most`` fit into memory together.
 
     The loss is replaced by the size of the ligands, whose mean is known.
     """
-    model = SidegenModel(TRAINING.network, {"width": 16, "blocks": 1})
-    module = PoseLossModule(model, TRAINING.loss, 2).eval()
-    seen = []
+    module, seen = loss_module(), []
 
     def forward(batch):
         if len(batch.coords) > most:
@@ -76,12 +79,65 @@ def test_the_error_of_the_noise_counts_at_every_level(data):
     sigma = torch.tensor([[0.1, 10.0]])
     weights = {"noise": 1 / (sigma**2 + 0.09), "clean": 1 / (9 * sigma**2 / (sigma**2 + 9) + 0.09)}
     for predicts, weight in weights.items():
-        network = SidegenConfig(width=16, blocks=1, predicts=predicts)
-        module = PoseLossModule(SidegenModel(network, {"width": 16, "blocks": 1}), PoseLoss(), 2)
+        module = loss_module(network=SidegenConfig(width=16, blocks=1, predicts=predicts))
         batch = data.batch([0], "cartesian", 0, PoseSampling())
         clean = batch.coords[:, None].expand(-1, 2, -1, -1)
         found = module._loss([clean + 0.1], clean, sigma, batch)
         assert float(found["pose"]) == pytest.approx(float((weight * 0.01).mean()), rel=1e-4)
+
+
+def test_terms_of_the_loss_have_their_weights_and_padding_has_none(data):
+    batch = data.batch([0, 1], "cartesian", 0, PoseSampling(conformers=0.0))
+    clean = batch.coords[:, None].expand(-1, 2, -1, -1)
+    sigma = torch.ones(clean.shape[:2])
+    module = loss_module(PoseLoss(deep=0.5, distances=0.1))
+    estimates = [1.3 * clean, 1.1 * clean]
+    found = module._loss(estimates, clean, sigma, batch)
+    assert found["deep"] > found["pose"] > 0 and found["distances"] > 0
+    expected = found["pose"] + 0.5 * found["deep"] + 0.1 * found["distances"]
+    torch.testing.assert_close(found["loss"], expected)
+    padding = ~batch.ligand.mask[:, None, :, None]
+    assert padding.any()
+    dirty = [torch.where(padding, 2.0, x) for x in estimates]
+    torch.testing.assert_close(module._loss(dirty, clean, sigma, batch), found)
+
+
+@pytest.mark.parametrize("space", ["cartesian", "rigid-torsion"])
+def test_the_network_hears_in_which_space_the_noise_is(data, monkeypatch, space):
+    module, heard = loss_module(), []
+    real = module.model.network.forward
+
+    def forward(*given):
+        heard.append(given[-1])
+        return real(*given)
+
+    monkeypatch.setattr(module.model.network, "forward", forward)
+    module(data.batch([0], space, 0, PoseSampling()))
+    assert heard == [space]
+
+
+def test_poses_within_2_angstrom_are_counted_with_all_and_with_the_best(data, monkeypatch):
+    rmsd = torch.tensor([[1.9, 2.1]])
+
+    def judged(module, batch, config, device):
+        each = rmsd.expand(len(batch.coords), -1)
+        return 1.0, each, each
+
+    monkeypatch.setattr(training, "_judged", judged)
+    found = measure(loss_module(), data, [0, 1], TRAINING, "cpu")
+    assert found["cartesian_rmsd_within2"] == 0.5 and found["cartesian_best_within2"] == 1.0
+
+
+def test_batches_have_other_conformers_and_other_centres(data, monkeypatch):
+    crystal = data.coords[0]
+    shape = crystal + 100.0
+    monkeypatch.setattr(data, "shapes", [shape[None]] * 2)
+    bent = PoseSampling(conformers=1.0, centre=0.0)
+    coords = data.batch([0], "cartesian", 0, bent).coords[0].numpy()
+    np.testing.assert_allclose(coords, shape - crystal.mean(0), atol=1e-3)
+    moved = PoseSampling(conformers=0.0, centre=1.0)
+    centres = [data.batch([0], "cartesian", seed, moved).coords[0].mean(0) for seed in range(60)]
+    assert float(torch.stack(centres).std()) == pytest.approx(1.0, rel=0.2)
 
 
 def test_no_two_parts_of_a_batch_draw_the_same_noise():

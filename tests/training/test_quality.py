@@ -162,18 +162,24 @@ def test_metrics_per_target_by_hand():
     assert found["score_mse"] == pytest.approx(((predicted - true) ** 2).mean())
 
 
-def test_intervals_hold_the_value_and_shrink_with_targets():
+def test_intervals_hold_95_percent_of_what_other_targets_would_give():
     rng = np.random.default_rng(1)
-    widths = []
-    for count in (8, 128):
-        targets = np.repeat(np.arange(count).astype(str), 8)
-        true = rng.random(len(targets))
-        predicted = true + 0.4 * rng.standard_normal(len(targets))
-        value = mean_metrics(targets, predicted, true)["target_pearson"]
-        low, high = bootstrap_intervals(targets, predicted, true, rng)["target_pearson"]
-        assert low < value < high
-        widths.append(high - low)
-    assert widths[1] < 0.5 * widths[0]
+    targets = np.repeat(np.arange(200).astype(str), 8)
+    true = rng.random(len(targets))
+    predicted = true + 0.4 * rng.standard_normal(len(targets))
+    found = bootstrap_intervals(targets, predicted, true, rng)
+    table = target_metrics(targets, predicted, true)
+    for name in ("pearson", "spearman", "top1_loss"):
+        values = np.array([row[name] for row in table.values()])
+        half = 1.96 * values.std() / math.sqrt(200)
+        low, high = found[name if name == "top1_loss" else f"target_{name}"]
+        assert low == pytest.approx(values.mean() - half, abs=0.15 * half)
+        assert high == pytest.approx(values.mean() + half, abs=0.15 * half)
+    # the models are independent: the correlation of 1600 has the standard error (1 - r²) / √1600
+    low, high = found["pooled_pearson"]
+    pooled = pearson(predicted, true)
+    assert low < pooled < high
+    assert high - low == pytest.approx(2 * 1.96 * (1 - pooled**2) / 40, rel=0.2)
 
 
 def test_it_learns_to_tell_good_from_bad(data, tmp_path):

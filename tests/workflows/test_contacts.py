@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-pytest.importorskip("snakemake")
+pytest.importorskip("snakemake", reason="snakemake is not installed")
 
 ROOT = Path(__file__).resolve().parents[2]
 
