@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from molgen.errors import LigandError
 from molgen.structure import Protein
-from molgen.structure.vocabulary import METALS
+from molgen.structure.vocabulary import METALS, STANDARD_RESIDUES
 
 TYPES: tuple[str, ...] = (
     "C_H", "C_P", "N_P", "N_D", "N_A", "N_DA", "O_P", "O_D", "O_A", "O_DA",
@@ -93,9 +93,6 @@ _DONOR_NITROGENS = {
     ("TRP", "NE1"),
 }  # fmt: skip
 _HYDROXYLS = {("SER", "OG"), ("THR", "OG1"), ("TYR", "OH")}
-_STANDARD = frozenset(
-    "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL".split()
-)
 
 
 def receptor_types(protein: Protein) -> np.ndarray:
@@ -116,8 +113,8 @@ def receptor_types(protein: Protein) -> np.ndarray:
             name = "C_P" if hetero else "C_H"
         elif symbol in ("N", "O"):
             residue, atom = str(protein.residue_names[index]), str(protein.atom_names[index])
-            if residue in _STANDARD and not protein.hetero[index]:
-                role = _standard_role(symbol, residue, atom)
+            if residue in STANDARD_RESIDUES and not protein.hetero[index]:
+                role = standard_role(symbol, residue, atom)
             else:
                 role = _perceived_role(symbol, coords, index, bonded, protein.elements)
             name = f"{symbol}_{role}"
@@ -128,7 +125,8 @@ def receptor_types(protein: Protein) -> np.ndarray:
     return types
 
 
-def _standard_role(symbol: str, residue: str, atom: str) -> str:
+def standard_role(symbol: str, residue: str, atom: str) -> str:
+    """Return donor and acceptor ("DA", "D", "A" or "P") of N or O of a standard residue."""
     if symbol == "O":
         return "DA" if (residue, atom) in _HYDROXYLS else "A"
     if residue == "HIS" and atom != "N":

@@ -14,7 +14,8 @@ import meeko
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
-from molgen.graphs.atom_types import _STANDARD, _standard_role
+from molgen.graphs.atom_types import standard_role
+from molgen.structure.vocabulary import STANDARD_RESIDUES
 
 PARENTS = {"HID": "HIS", "HIE": "HIS", "HIP": "HIS", "CYX": "CYS", "ASH": "ASP", "GLH": "GLU",
            "LYN": "LYS"}  # fmt: skip
@@ -47,7 +48,7 @@ def main() -> None:
     compared = 0
     for name, template in templates.items():
         residue = PARENTS.get(name, name)
-        if residue not in _STANDARD:
+        if residue not in STANDARD_RESIDUES:
             continue
         mol = capped(template)
         types = [atom.atom_type for atom in meeko.MoleculePreparation().prepare(mol)[0].atoms]
@@ -58,7 +59,7 @@ def main() -> None:
             donor = any(types[n.GetIdx()] == "HD" for n in atom.GetNeighbors())
             acceptor = types[index] in ("OA", "NA")
             theirs = ("D" if donor else "") + ("A" if acceptor else "") or "P"
-            ours = _standard_role(atom.GetSymbol(), residue, atom_name)
+            ours = standard_role(atom.GetSymbol(), residue, atom_name)
             compared += 1
             if ours != theirs:
                 print(f"{name} {atom_name}: molgen {ours}, meeko {theirs} ({types[index]})")
