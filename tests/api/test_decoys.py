@@ -149,6 +149,12 @@ def test_thermal_frames_come_with_a_trajectory(native, tmp_path):
     np.testing.assert_allclose(frames[0], first.coords, atol=0.02)
 
 
+def begin(folder, config, inputs, *, resume=False, force=False) -> None:
+    """Open the folder of a run of decoys, and leave it at once."""
+    with decoys._opened(folder, config, inputs, "", resume=resume, force=force):
+        pass
+
+
 def test_force_removes_nothing_of_somebody_else(tmp_path):
     mine = tmp_path / "targets" / "T1000"
     (mine / "models").mkdir(parents=True)
@@ -156,10 +162,10 @@ def test_force_removes_nothing_of_somebody_else(tmp_path):
         (mine / name).write_text("mine")
     config = DecoyConfig()
     for natives in ({"other": ""}, {"T1000": ""}):
-        decoys._open(mine.parent, config, {"natives": natives}, "", resume=False, force=True)
+        begin(mine.parent, config, {"natives": natives}, force=True)
         assert len([path for path in mine.rglob("*") if path.is_file()]) == 4
     # T1000 is of a run of ours by now
-    decoys._open(mine.parent, config, {"natives": {}}, "", resume=False, force=True)
+    begin(mine.parent, config, {"natives": {}}, force=True)
     assert [path.name for path in mine.rglob("*") if path.is_file()] == ["notes.txt"]
 
 
@@ -167,11 +173,9 @@ def test_resume_refuses_other_templates_and_other_natives(tmp_path):
     inputs = {"natives": {"a": "1"}, "templates": ["1"]}
 
     def resumed(**changes):
-        decoys._open(
-            tmp_path / "out", DecoyConfig(), inputs | changes, "", resume=True, force=False
-        )
+        begin(tmp_path / "out", DecoyConfig(), inputs | changes, resume=True)
 
-    decoys._open(tmp_path / "out", DecoyConfig(), inputs, "", resume=False, force=False)
+    begin(tmp_path / "out", DecoyConfig(), inputs)
     resumed()
     with pytest.raises(OutputError, match="threaded on other templates"):
         resumed(templates=["1", "2"])
