@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import molgen
-from molgen.api.output_folder import check_folder, make_folder, told_of, write_text
+from molgen.api.output_folder import opened, write_text
 from molgen.api.provenance import sha256_of
 from molgen.config import limited, to_dict
 from molgen.datasets.workers import spawn_pool, usable_cpus
 from molgen.errors import ConfigError, InputError, MolgenError, OutputError, suggest
 from molgen.io import atomic_write, read_structure
-from molgen.io.locks import held
 from molgen.io.pdb_writer import write_pdb
 
 TARGET = "target.pdb"
@@ -213,18 +212,19 @@ def _opened(
     force: bool,
 ) -> Iterator[None]:
     """Hold the folder, with the record of the run in it."""
-    check_folder(folder, resume=resume, force=force)
     facts = {"molgen": molgen.__version__, "config": to_dict(config), **inputs, "command": command}
-    if resume and (folder / RUN).is_file():
-        _check_settings(folder, json.loads(json.dumps(facts)))
-    with held(make_folder(folder)):
-        with told_of(folder):
-            for name in _recorded_natives(folder) if force else ():
-                path = folder / name
-                if (path / TABLE).is_file() and not path.is_symlink():
-                    _clear(path)
+    with opened(folder, resume=resume, force=force, remove=_clear_run):
+        if resume and (folder / RUN).is_file():
+            _check_settings(folder, json.loads(json.dumps(facts)))
         write_text(folder / RUN, json.dumps(facts, indent=2) + "\n")
         yield
+
+
+def _clear_run(folder: Path) -> None:
+    for name in _recorded_natives(folder):
+        path = folder / name
+        if (path / TABLE).is_file() and not path.is_symlink():
+            _clear(path)
 
 
 def _recorded_natives(folder: Path) -> list[str]:

@@ -92,34 +92,40 @@ def check_folder(folder: Path, *, resume: bool, force: bool, trace: str = RECORD
         )
 
 
+def _clear_run(folder: Path) -> None:
+    for place in [path for path in folder.iterdir() if _is_of_run(path)]:
+        clear(place)
+        if not any(place.iterdir()):
+            place.rmdir()
+    clear(folder)
+
+
 @contextmanager
-def opened(folder: Path, *, resume: bool, force: bool) -> Iterator[None]:
+def opened(
+    folder: Path,
+    *,
+    resume: bool,
+    force: bool,
+    trace: str = RECORD,
+    remove: Callable[[Path], None] = _clear_run,
+) -> Iterator[None]:
     """Make the folder and hold it; with ``force`` remove the results of an earlier run, only those.
+
+    Args:
+        trace: as of `check_folder`.
+        remove: takes the results of such a run out of the folder.
 
     Raises:
         OutputError: as `check_folder`, it cannot be made, or another run is writing there.
     """
-    check_folder(folder, resume=resume, force=force)
-    with held(make_folder(folder)):
-        if force:
-            with told_of(folder):
-                for place in [path for path in folder.iterdir() if _is_of_run(path)]:
-                    clear(place)
-                    if not any(place.iterdir()):
-                        place.rmdir()
-                clear(folder)
-        yield
-
-
-def make_folder(folder: Path) -> Path:
-    """Return the folder, made where it is not there.
-
-    Raises:
-        OutputError: it cannot be made.
-    """
+    check_folder(folder, resume=resume, force=force, trace=trace)
     with told_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    with held(folder):
+        if force:
+            with told_of(folder):
+                remove(folder)
+        yield
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import molgen
 from molgen.api.output_folder import check_folder, write_text
 from molgen.api.provenance import input_record, run_record, sha256_of
 from molgen.api.score_agreement import agreement_record
-from molgen.api.score_files import JOURNAL, RUN, models_are_there, opened, write_tables
+from molgen.api.score_files import JOURNAL, RUN, models_are_there, opened_for_models, write_tables
 from molgen.api.score_inputs import InputFile, find_models
 from molgen.api.score_job import ScoreJob
 from molgen.api.score_pool import score_files
@@ -130,7 +130,9 @@ def score(
     run_key = _run_key(checkpoint, inputs)
     loaded = time.perf_counter()
 
-    place = nullcontext() if folder is None else opened(folder, resume=resume, force=force)
+    place = (
+        nullcontext() if folder is None else opened_for_models(folder, resume=resume, force=force)
+    )
     counter = tqdm(total=len(files), unit="file", disable=not progress, dynamic_ncols=True)
     with place, counter as bar:
         if folder is None:

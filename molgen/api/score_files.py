@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from molgen.api.output_folder import check_folder, make_folder, told_of
+from molgen.api.output_folder import opened, told_of
 from molgen.api.score_job import MODELS
 from molgen.api.score_records import (
     RESIDUE_COLUMNS,
@@ -20,7 +20,6 @@ from molgen.api.score_records import (
 )
 from molgen.api.tables import write_csv
 from molgen.io import atomic_write
-from molgen.io.locks import held
 
 SCORES = "scores.csv"
 RESIDUES = "residues.csv"
@@ -36,18 +35,10 @@ _OUR_SUFFIXES = {MODELS: (".pdb", ".cif"), PLOTS: (".png",)}
 
 
 @contextmanager
-def opened(folder: Path, *, resume: bool, force: bool) -> Iterator[None]:
-    """Make the folder and hold it; with ``force`` remove the results of an earlier run, only those.
-
-    Raises:
-        OutputError: not empty without ``resume`` or ``force``, it cannot be made or written, or
-            another run is writing there.
-    """
-    check_folder(folder, resume=resume, force=force, trace=JOURNAL)
-    with held(make_folder(folder)):
+def opened_for_models(folder: Path, *, resume: bool, force: bool) -> Iterator[None]:
+    """Open the folder as `opened` does, with a place for the models in it."""
+    with opened(folder, resume=resume, force=force, trace=JOURNAL, remove=_clear):
         with told_of(folder):
-            if force:
-                _clear(folder)
             (folder / MODELS).mkdir(exist_ok=True)
         yield
 
