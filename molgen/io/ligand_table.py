@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,15 +86,15 @@ def _cell_rows(text: str, path: Path) -> Iterator[LigandRow]:
     lines = list(io.StringIO(text.replace("\0", "\ufffd"), newline=""))
     # the separator is the one that shows the column
     headers = [(mark, _header(lines, mark)) for mark in (",", ";", "\t")]
-    mark, header = next((pair for pair in headers if _at_smiles(pair[1]) >= 0), headers[0])
-    at_smiles = _at_smiles(header)
-    if at_smiles < 0:
+    mark, header = next(
+        (pair for pair in headers if _column(pair[1], _SMILES_COLUMNS) is not None), headers[0]
+    )
+    at_smiles, at_name = _column(header, _SMILES_COLUMNS), _column(header, _NAME_COLUMNS)
+    if at_smiles is None:
         raise LigandError(
             f"{path}: no 'smiles' column; expected a header such as 'name,smiles', "
             f"got {','.join(header)[:80]!r}"
         )
-    plain = [_plain(cell) for cell in header]
-    at_name = next((plain.index(name) for name in _NAME_COLUMNS if name in plain), None)
     if at_name is None and len(header) > 1:
         others = ", ".join(cell for k, cell in enumerate(header) if k != at_smiles)
         text = f"{path}: no column 'name' (there are: {others[:80]}); ligands are numbered"
@@ -120,14 +120,10 @@ def _header(lines: list[str], mark: str) -> list[str]:
     return [cell.strip().lower() for cell in next(csv.reader(lines, delimiter=mark), [])]
 
 
-def _plain(cell: str) -> str:
-    return re.sub(r"[\s_-]", "", cell)
-
-
-def _at_smiles(header: list[str]) -> int:
-    """Return the place of the column of SMILES, -1 where there is none."""
-    plain = [_plain(cell) for cell in header]
-    return next((plain.index(name) for name in _SMILES_COLUMNS if name in plain), -1)
+def _column(header: list[str], names: Sequence[str]) -> int | None:
+    """Return the place of the first of ``names`` that the header has, None where it has none."""
+    plain = [re.sub(r"[\s_-]", "", cell) for cell in header]
+    return next((plain.index(name) for name in names if name in plain), None)
 
 
 def _records(lines: list[str], columns: int, mark: str) -> Iterator[list[str] | str]:

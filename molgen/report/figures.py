@@ -47,4 +47,5 @@ def drawing(path: Path, width: float, height: float, dpi: int = 160) -> Iterator
 
 def literal(text: str) -> str:
     """Return a name as matplotlib prints it: no formula between ``$``, no label left out."""
-    return f" {text}".replace("$", r"\$") if text.startswith("_") else text.replace("$", r"\$")
+    shown = text.replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown

@@ -15,6 +15,7 @@ from typing import Any
 from rdkit import Chem
 
 from molgen.io import atomic_write
+from molgen.io.ligand_file import split_records
 from molgen.report.depiction import depict
 from molgen.report.page import asset, is_plain, label, script_json, show, template
 
@@ -91,10 +92,7 @@ def write_report(
     drawn = {view["number"] for view in ranked[:MAX_DRAWN]}
     poses = {}
     for number in shown:
-        # the line end behind $$$$ goes; an empty title line stays
-        text = entries[number].poses_sdf_text.replace("\r\n", "\n")
-        records = [record.removeprefix("\n") if at else record
-                   for at, record in enumerate(text.split("$$$$"))]  # fmt: skip
+        records = split_records(entries[number].poses_sdf_text, mol2=False)
         poses[str(number)] = [_mol_block(r) for r in records if r.strip()]
     for view in views:
         mol = entries[view["number"]].ligand_mol
