@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -18,6 +19,8 @@ EXIT_EXPECTED = 2
 """A `MolgenError` or wrong usage."""
 EXIT_INTERRUPTED = 130
 """Ctrl-C, as shells count it (128 + SIGINT)."""
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # full or broken, no bug of molgen
 
 
 class Entry(NamedTuple):
@@ -114,6 +117,10 @@ class CommandTable(click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo("molgen: interrupted", err=True)
             sys.exit(EXIT_INTERRUPTED)
+        except OSError as error:
+            if error.errno not in _DISK:
+                raise
+            _fail(f"{error.filename or 'standard output'}: cannot be written ({error})")
         finally:
             warnings.showwarning = show
         sys.exit(code if isinstance(code, int) else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -36,6 +37,10 @@ def end(ctx: click.Context, ending: str) -> int | None:
             raise ZeroDivisionError("a bug")
         case "interrupt":
             raise KeyboardInterrupt
+        case "full disk":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        case "permission":
+            raise PermissionError(errno.EACCES, "Permission denied")
         case "partial":
             ctx.exit(3)
         case "returned":
@@ -67,6 +72,13 @@ def test_an_expected_failure_is_one_line_on_stderr(run):
     result = run("end", "input")
     expected = "molgen: error: file.pdb: not a structure, expected PDB or mmCIF\n"
     assert (result.stdout, result.stderr) == ("", expected)
+
+
+def test_a_full_disk_is_no_bug_of_molgen_but_a_forbidden_file_is(run):
+    result = run("end", "full disk")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("molgen: error: standard output: cannot be written")
+    assert isinstance(run("end", "permission").exception, PermissionError)
 
 
 def test_wrong_usage_is_one_line_too(run):
