@@ -7,7 +7,6 @@ themselves are in the store of complexes that was labelled; ids are the same.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from molgen.datasets.manifest import check_sum, read_manifest
+from molgen.datasets.shard_header import Row, bytes_with_header
+from molgen.datasets.shard_header import read_header as read_shard_header
 from molgen.datasets.table_file import read_table
 from molgen.errors import StoreError
 
@@ -31,8 +31,6 @@ INDEX_FIELDS = (
     "smiles",
 )  # fmt: skip
 """Columns of ``index.csv``; atoms are heavy ones, charge is the formal one."""
-
-Row = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -111,10 +109,8 @@ def shard_bytes(ligands: Sequence[LigandEnergies], rows: Sequence[Row], fingerpr
     }
     for name, dtype in _OF_CONFORMERS.items():
         tensors[name] = _joined([getattr(x, name) for x in ligands], dtype, (0,))
-    lines = [[row[field] for field in INDEX_FIELDS] for row in rows]
-    record = {"format": FORMAT, "version": VERSION, "fingerprint": fingerprint, "rows": lines}
-    text = json.dumps(record, separators=(",", ":"))
-    return bytes(save(tensors, metadata={"shard": text}))  # one key: several have no fixed order
+    record = {"format": FORMAT, "version": VERSION, "fingerprint": fingerprint}
+    return bytes_with_header(tensors, record, rows, INDEX_FIELDS)
 
 
 def read_header(path: Path) -> tuple[str, list[Row]]:
@@ -123,19 +119,8 @@ def read_header(path: Path) -> tuple[str, list[Row]]:
     Raises:
         StoreError: not a shard, damaged, or of another version.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            record = json.loads((file.metadata() or {})["shard"])
-        found = (record["format"], record["version"])
-        rows = [dict(zip(INDEX_FIELDS, line, strict=True)) for line in record["rows"]]
-        fingerprint = str(record["fingerprint"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: not a readable shard of energy labels ({error})") from None
-    if found != (FORMAT, VERSION):
-        raise StoreError(
-            f"{path}: format {found[0]} version {found[1]}, expected {FORMAT} version {VERSION}"
-        )
-    return fingerprint, rows
+    record, rows = read_shard_header(path, INDEX_FIELDS, "energy labels", (FORMAT, VERSION))
+    return record["fingerprint"], rows
 
 
 def read_shard(path: Path) -> list[LigandEnergies]:

@@ -6,15 +6,15 @@ after its target and the fingerprint of what it was made from.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from molgen.datasets.quality_entry import COLUMNS, ROWS, LabelledModel, Packed, pack
+from molgen.datasets.shard_header import Row, bytes_with_header
+from molgen.datasets.shard_header import read_header as read_shard_header
 from molgen.errors import StoreError
 
 FORMAT = "molgen-quality-store"
@@ -24,9 +24,6 @@ INDEX_FIELDS = (
     "id", "target", "model", "kind", "weight", "status", "reason", "detail", "shard", "residues",
     "labelled", "cad", "lddt", "gdt_ts", "tm",
 )  # fmt: skip
-
-Row = dict[str, str]
-"""One line of the index: every name of `INDEX_FIELDS` to its text."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +55,14 @@ def shard_bytes(header: ShardHeader, models: list[LabelledModel]) -> bytes:
     for name, column in COLUMNS.items():
         empty = np.zeros((0, *column.shape), dtype=column.dtype)
         tensors[name] = np.concatenate([empty, *(p[name] for p in packed)])
-    lines = [[row[field] for field in INDEX_FIELDS] for row in header.rows]
     record = {
         "format": FORMAT,
         "version": VERSION,
         "fingerprint": header.fingerprint,
         "target": header.target,
         "sequence": header.sequence,
-        "rows": lines,
     }
-    text = json.dumps(record, separators=(",", ":"))
-    return bytes(save(tensors, metadata={"shard": text}))  # one key: several have no fixed order
+    return bytes_with_header(tensors, record, header.rows, INDEX_FIELDS)
 
 
 def read_header(path: Path) -> ShardHeader:
@@ -77,21 +71,10 @@ def read_header(path: Path) -> ShardHeader:
     Raises:
         StoreError: not a shard, damaged, or of another version.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            record = json.loads((file.metadata() or {})["shard"])
-        found = (record["format"], record["version"])
-        rows = [dict(zip(INDEX_FIELDS, line, strict=True)) for line in record["rows"]]
-        header = ShardHeader(
-            str(record["fingerprint"]), str(record["target"]), str(record["sequence"]), rows
-        )
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: not a readable shard of a quality store ({error})") from None
-    if found != (FORMAT, VERSION):
-        raise StoreError(
-            f"{path}: format {found[0]} version {found[1]}, expected {FORMAT} version {VERSION}"
-        )
-    return header
+    record, rows = read_shard_header(
+        path, INDEX_FIELDS, "a quality store", (FORMAT, VERSION), ("target", "sequence")
+    )
+    return ShardHeader(record["fingerprint"], record["target"], record["sequence"], rows)
 
 
 def read_models(path: Path) -> list[Packed]:

@@ -5,19 +5,15 @@ A shard describes itself, so that a build can go on from whatever shards are the
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from molgen.datasets.complex import StoredComplex
 from molgen.datasets.encoding import COLUMNS, COUNTS, INDEX_FIELDS
+from molgen.datasets.shard_header import Row, bytes_with_header, read_header
 from molgen.errors import StoreError
-
-Row = dict[str, str]
-"""One line of the index: every name of `INDEX_FIELDS` to its text."""
 
 
 def shard_name(number: int) -> str:
@@ -37,10 +33,7 @@ def entry_counts(entry: StoredComplex) -> tuple[int, ...]:
 
 
 def shard_bytes(entries: list[StoredComplex], rows: list[Row], fingerprint: str) -> bytes:
-    """Return the content of a shard; ``rows`` covers failed entries too, in order of id.
-
-    The header carries a single key: safetensors writes several in an order of their own.
-    """
+    """Return the content of a shard; ``rows`` covers failed entries too, in order of id."""
     counts = [entry_counts(entry) for entry in entries]
     tensors = {"counts": np.array(counts, np.int32).reshape(-1, len(COUNTS))}
     for name, column in COLUMNS.items():
@@ -50,9 +43,7 @@ def shard_bytes(entries: list[StoredComplex], rows: list[Row], fingerprint: str)
         shape = (0, column.width) if column.width else (0,)
         empty = np.zeros(shape, dtype=column.dtype)
         tensors[name] = np.ascontiguousarray(np.concatenate([empty, *parts]))
-    lines = [[row[field] for field in INDEX_FIELDS] for row in rows]
-    header = json.dumps({"fingerprint": fingerprint, "rows": lines}, separators=(",", ":"))
-    return bytes(save(tensors, metadata={"shard": header}))
+    return bytes_with_header(tensors, {"fingerprint": fingerprint}, rows, INDEX_FIELDS)
 
 
 def read_rows(path: Path) -> tuple[str, list[Row]]:
@@ -61,13 +52,8 @@ def read_rows(path: Path) -> tuple[str, list[Row]]:
     Raises:
         StoreError: not a shard, or damaged.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {})["shard"])
-        rows = [dict(zip(INDEX_FIELDS, line, strict=True)) for line in header["rows"]]
-        return str(header["fingerprint"]), rows
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: not a readable shard of a store ({error})") from error
+    header, rows = read_header(path, INDEX_FIELDS, "a store")
+    return header["fingerprint"], rows
 
 
 def read_entries(path: Path) -> list[StoredComplex]:
