@@ -24,7 +24,7 @@ from molgen.io.rdkit_log import quiet_rdkit
 from molgen.structure.conformers import embed_conformers
 from molgen.structure.ligand import Ligand
 from molgen.structure.protein import Protein
-from molgen.structure.vocabulary import AMINO_ACID_LETTERS
+from molgen.vocabulary import AMINO_ACID_LETTERS
 
 MAX_LIGAND_ATOMS = 255
 CONTACT = 5.0

@@ -16,7 +16,7 @@ from molgen.metrics.cad import ContactAreas
 from molgen.metrics.compare import CompareConfig, Reference
 from molgen.metrics.correspondence import correspond
 from molgen.structure.protein import Protein
-from molgen.structure.vocabulary import AMINO_ACID_LETTERS
+from molgen.vocabulary import AMINO_ACID_LETTERS
 
 PARTS = CompareConfig(parts=("cad", "lddt", "superposition"))
 

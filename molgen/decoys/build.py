@@ -17,7 +17,7 @@ from molgen.energy.openmm_implicit import ImplicitSolvent, ImplicitSolventConfig
 from molgen.errors import StructureError
 from molgen.geometry.alignment import superposed_rmsd
 from molgen.structure.protein import Protein
-from molgen.structure.vocabulary import RESIDUE_ATOMS, STANDARD_RESIDUES
+from molgen.vocabulary import RESIDUE_ATOMS, STANDARD_RESIDUES
 
 RELAXATION_STEPS = {"full": 400, "brief": 60, "none": 0}
 _BEFORE_DYNAMICS = 150

@@ -21,7 +21,7 @@ from molgen.decoys.sidechain_templates import (
     atom_kinds,
     placements,
 )
-from molgen.structure.vocabulary import RESIDUE_ATOMS
+from molgen.vocabulary import RESIDUE_ATOMS
 
 GRID = 18
 """Points of the grid along phi and psi, from -180 degrees on."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from molgen.errors import StructureError
 from molgen.structure.protein import Protein
-from molgen.structure.vocabulary import RESIDUE_ATOMS
+from molgen.vocabulary import RESIDUE_ATOMS
 
 RESIDUES: tuple[str, ...] = tuple(sorted(RESIDUE_ATOMS))
 """Alphabetical three-letter codes: the index is the residue type."""

@@ -18,7 +18,7 @@ from molgen.decoys.rotamers import GRID, SidechainTable, sidechain_table
 from molgen.decoys.sidechain_templates import CHIS, RESIDUES, SLOTS
 from molgen.errors import StructureError
 from molgen.structure.protein import Protein
-from molgen.structure.vocabulary import RESIDUE_ATOMS
+from molgen.vocabulary import RESIDUE_ATOMS
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from molgen.energy.openmm import openmm_seed, to_nm
 from molgen.energy.openmm_topology import peptide_links
 from molgen.errors import StructureError
 from molgen.structure.protein import Protein
-from molgen.structure.vocabulary import STANDARD_RESIDUES
+from molgen.vocabulary import STANDARD_RESIDUES
 
 
 def complete_protein(

@@ -23,7 +23,7 @@ from molgen.energy.openmm_completion import atom_rows, complete_protein
 from molgen.energy.openmm_topology import peptide_links
 from molgen.errors import StructureError
 from molgen.structure.protein import Protein
-from molgen.structure.vocabulary import METALS, STANDARD_RESIDUES
+from molgen.vocabulary import METALS, STANDARD_RESIDUES
 
 BACKBONE = ("N", "CA", "C", "O", "OXT")
 _TERMINAL = ("OXT", "H2", "H3")

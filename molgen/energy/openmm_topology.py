@@ -14,7 +14,7 @@ from scipy import sparse
 from molgen.energy.openmm_tables import TERMS
 from molgen.errors import StructureError
 from molgen.structure.protein import Protein, ResidueId
-from molgen.structure.vocabulary import RESIDUE_ATOMS
+from molgen.vocabulary import RESIDUE_ATOMS
 
 TRIGONAL = frozenset(
     "C ARG:CZ ASN:CG ASP:CG GLN:CD GLU:CD HIS:CG HIS:CD2 HIS:CE1 PHE:CG PHE:CD1 PHE:CD2 PHE:CE1 "

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from molgen.errors import LigandError
 from molgen.structure import Protein
-from molgen.structure.vocabulary import METALS, STANDARD_RESIDUES
+from molgen.vocabulary import METALS, STANDARD_RESIDUES
 
 TYPES: tuple[str, ...] = (
     "C_H", "C_P", "N_P", "N_D", "N_A", "N_DA", "O_P", "O_D", "O_A", "O_DA",

@@ -11,7 +11,7 @@ from rdkit import Chem
 
 from molgen.graphs.atom_types import TYPES, receptor_types
 from molgen.structure import Protein
-from molgen.structure.vocabulary import METALS
+from molgen.vocabulary import METALS
 
 RECEPTOR_CONTACTS: tuple[str, ...] = (
     "aliphatic", "aromatic", "alpha", "carbonyl", "polar_carbon", "amide_n", "cation_n",

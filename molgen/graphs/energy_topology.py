@@ -12,7 +12,7 @@ from molgen.graphs.atom_types import ligand_types, receptor_types
 from molgen.graphs.ligand_arrays import LigandArrays, ligand_arrays
 from molgen.graphs.torsion_tree import build_torsion_tree
 from molgen.structure import Pocket, Protein
-from molgen.structure.vocabulary import METALS
+from molgen.vocabulary import METALS
 
 METAL_RADIUS = 1.0
 """Å; van der Waals radii of metals would call every coordination bond a clash."""

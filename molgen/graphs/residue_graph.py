@@ -16,24 +16,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-RESIDUES: tuple[str, ...] = (
-    "ALA", "ARG", "ASN", "ASP", "CYS", "GLN", "GLU", "GLY", "HIS", "ILE",
-    "LEU", "LYS", "MET", "PHE", "PRO", "SER", "THR", "TRP", "TYR", "VAL",
-)  # fmt: skip
-"""The standard amino acids; a node carries the index."""
+from molgen.vocabulary import RESIDUE_ATOMS
 
-_SIDE_CHAINS = (
-    "CB", "CB CG CD NE CZ NH1 NH2", "CB CG OD1 ND2", "CB CG OD1 OD2", "CB SG",
-    "CB CG CD OE1 NE2", "CB CG CD OE1 OE2", "", "CB CG ND1 CD2 CE1 NE2", "CB CG1 CG2 CD1",
-    "CB CG CD1 CD2", "CB CG CD CE NZ", "CB CG SD CE", "CB CG CD1 CD2 CE1 CE2 CZ", "CB CG CD",
-    "CB OG", "CB OG1 CG2", "CB CG CD1 CD2 NE1 CE2 CE3 CZ2 CZ3 CH2",
-    "CB CG CD1 CD2 CE1 CE2 CZ OH", "CB CG1 CG2",
-)  # fmt: skip
+RESIDUES: tuple[str, ...] = tuple(RESIDUE_ATOMS)
+"""The standard amino acids in alphabetical order; a node carries the index."""
 
 ATOM_TYPES: tuple[tuple[str, str], ...] = tuple(
-    (residue, atom)
-    for residue, side in zip(RESIDUES, _SIDE_CHAINS, strict=True)
-    for atom in ("N", "CA", "C", "O", *side.split())
+    (residue, atom) for residue, atoms in RESIDUE_ATOMS.items() for atom in atoms
 )
 """(residue, atom) of the 167 heavy atoms of the standard amino acids; an atom carries the index.
 

@@ -17,7 +17,7 @@ import numpy as np
 from molgen.errors import StructureError
 from molgen.io.paths import file_stem, file_suffix, read_bytes
 from molgen.io.pdb_elements import with_elements
-from molgen.structure.vocabulary import METALS
+from molgen.vocabulary import METALS
 
 CIF_SUFFIXES = (".cif", ".mmcif", ".pdbx")
 PDB_SUFFIXES = (".pdb", ".ent", ".pdb1", ".brk")

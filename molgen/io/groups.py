@@ -12,7 +12,7 @@ from molgen.errors import LigandError
 from molgen.io.atom_table import ParsedFile
 from molgen.structure.assembly import HeteroGroup, Structure
 from molgen.structure.protein import Protein
-from molgen.structure.vocabulary import ADDITIVES, COFACTORS, METALS, SUGARS
+from molgen.vocabulary import ADDITIVES, COFACTORS, METALS, SUGARS
 
 COVALENT_CUTOFF = 1.9
 """Distance in Å below which two non-metal heavy atoms of different residues are bonded."""

@@ -14,7 +14,7 @@ from molgen.io.paths import file_stem, file_suffix, read_text
 from molgen.io.rdkit_log import quiet_rdkit, rdkit_complaint
 from molgen.structure.ligand import Ligand
 from molgen.structure.stereo import open_places
-from molgen.structure.vocabulary import LIGAND_ELEMENTS
+from molgen.vocabulary import LIGAND_ELEMENTS
 
 MAX_TESTED_ATOMS = 100
 """Heavy atoms above which docking is slow and untested; such a ligand carries a note."""

@@ -6,7 +6,7 @@ then reads cadmium where a ligand has its carbon CD1.
 
 from __future__ import annotations
 
-from molgen.structure.vocabulary import STANDARD_RESIDUES, standard_residue
+from molgen.vocabulary import STANDARD_RESIDUES, standard_residue
 
 _HALOGENS = ("CL", "BR")
 _ORGANIC = "CNOHSPFBI"

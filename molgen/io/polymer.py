@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from molgen.errors import MolgenWarning
 from molgen.io.atom_table import AtomTable
 from molgen.structure.protein import Protein, ResidueId
-from molgen.structure.vocabulary import (
+from molgen.vocabulary import (
     CHAIN_CAPS,
     NUCLEOTIDES,
     RESIDUE_ATOMS,

@@ -22,7 +22,7 @@ from molgen.io.polymer import (
 from molgen.io.repeated_chains import separate_chains
 from molgen.structure.assembly import HeteroGroup, Structure
 from molgen.structure.protein import Protein
-from molgen.structure.vocabulary import (
+from molgen.vocabulary import (
     ATOM_SYNONYMS,
     LIGAND_ELEMENTS,
     METALS,

@@ -16,7 +16,7 @@ from molgen.config import limited
 from molgen.errors import StructureError
 from molgen.geometry.kabsch import rotations
 from molgen.structure.protein import Protein
-from molgen.structure.vocabulary import AMINO_ACID_LETTERS
+from molgen.vocabulary import AMINO_ACID_LETTERS
 
 
 @dataclass(frozen=True)

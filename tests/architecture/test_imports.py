@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from source import imports, modules, tree
 
 ROWS = (
-    {"errors", "units", "yaml_reader", "lazy", "data", "weights"},
+    {"errors", "units", "vocabulary", "yaml_reader", "lazy", "data", "weights"},
     {"config", "registry"},
     {"structure", "geometry"},
     {"io", "graphs", "metrics"},

@@ -9,7 +9,7 @@ import numpy as np
 
 from molgen.io.structure_file import read_protein
 from molgen.structure import Protein
-from molgen.structure.vocabulary import RESIDUE_ATOMS
+from molgen.vocabulary import RESIDUE_ATOMS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "examples"
 BACKBONE = ("N", "CA", "C", "O")

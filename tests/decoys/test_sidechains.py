@@ -29,7 +29,7 @@ from molgen.decoys.sidechains import (
     model_protein,
 )
 from molgen.errors import ConfigError, StructureError
-from molgen.structure.vocabulary import RESIDUE_ATOMS
+from molgen.vocabulary import RESIDUE_ATOMS
 
 sys.path.insert(0, str(Path(__file__).parent))
 from natives import native

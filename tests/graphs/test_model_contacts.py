@@ -18,7 +18,7 @@ from molgen.graphs.model_contacts import _along_chain, model_contacts
 from molgen.graphs.residue_graph import ATOM_TYPES, RESIDUES, ModelContacts, to_graph
 from molgen.io.model_file import read_models
 from molgen.structure import Protein
-from molgen.structure.vocabulary import RESIDUE_ATOMS
+from molgen.vocabulary import RESIDUE_ATOMS
 
 PARITY = Path(__file__).parent / "data" / "sgcn_parity"
 

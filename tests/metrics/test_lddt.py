@@ -16,7 +16,7 @@ from molgen.metrics.lddt import (
     exchange_partners,
     lddt_score,
 )
-from molgen.structure.vocabulary import RESIDUE_ATOMS
+from molgen.vocabulary import RESIDUE_ATOMS
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "examples" / "7n03.cif.gz"
 

@@ -15,7 +15,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from molgen.graphs.atom_types import standard_role
-from molgen.structure.vocabulary import STANDARD_RESIDUES
+from molgen.vocabulary import STANDARD_RESIDUES
 
 PARENTS = {"HID": "HIS", "HIE": "HIS", "HIP": "HIS", "CYX": "CYS", "ASH": "ASP", "GLH": "GLU",
            "LYN": "LYS"}  # fmt: skip

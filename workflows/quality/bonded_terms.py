@@ -19,7 +19,7 @@ import numpy as np
 from molgen.decoys.backbone_geometry import dihedral
 from molgen.errors import MolgenError
 from molgen.io import read_protein
-from molgen.structure.vocabulary import RESIDUE_ATOMS
+from molgen.vocabulary import RESIDUE_ATOMS
 
 BONDED = 2.0  # Å: heavy atoms of one residue that are closer share a bond
 RIGID = 0.035  # Å: spread below which a distant pair counts as rigid

@@ -46,7 +46,7 @@ from molgen.decoys.sidechain_templates import (
 )
 from molgen.decoys.sidechains import PackingConfig, atom_layout, build_sidechains
 from molgen.io.structure_file import read_protein
-from molgen.structure.vocabulary import RESIDUE_ATOMS
+from molgen.vocabulary import RESIDUE_ATOMS
 
 START, WIDTH = 2.0, 0.25
 DRAWS, PSEUDO = 3, 3.0

@@ -34,7 +34,7 @@ _SIDE_CHAINS = {
 RESIDUE_ATOMS: dict[str, tuple[str, ...]] = {
     name: _BACKBONE + tuple(side.split()) for name, side in _SIDE_CHAINS.items()
 }
-"""Heavy atoms of each standard amino acid inside a chain (no OXT)."""
+"""Heavy atoms of each standard amino acid inside a chain (no OXT), names in alphabetical order."""
 
 AMINO_ACID_LETTERS: dict[str, str] = {
     "ALA": "A", "ARG": "R", "ASN": "N", "ASP": "D", "CYS": "C", "GLN": "Q", "GLU": "E",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gemmi
 import pytest
 
-from molgen.structure import vocabulary as words
+from molgen import vocabulary as words
 
 
 def test_twenty_residues_with_their_heavy_atoms():
