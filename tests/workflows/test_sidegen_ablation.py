@@ -114,3 +114,22 @@ def test_arms_differ_from_none_in_one_thing(arm, field):
     plain, other = settings["none"], settings[arm]
     changed = [n for n in vars(plain) if getattr(plain, n) != getattr(other, n)]
     assert changed == [field]
+
+
+def test_arms_stand_beside_the_network_that_sees_no_target():
+    medians = {"none": (1.0, 2.0, 9.0), "tree": (1.0, 1.0, 1.0)}
+    medians |= {"ligand only": (4.0, 4.0, 4.0), "ligand only, tree": (2.0, 0.5, 2.0)}
+    rows = [
+        {k: str(v) for k, v in row(entry, arm, aligned_median=value).items()}
+        for arm, values in medians.items()
+        for entry, value in zip("abc", values, strict=True)
+    ]
+    text = ablation.against_blind(rows, list(medians))
+    cells = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
+    assert [line[:2] for line in cells] == [
+        ["none", "ligand only"], ["tree", "ligand only, tree"], ["tree", "ligand only"],
+    ]  # fmt: skip
+    assert [line[2].split()[0] for line in cells] == ["50", "50", "75"]  # of medians, not of means
+    assert [line[3] for line in cells] == ["2 of 3", "2 of 3", "3 of 3"]
+    assert cells[0][2] == "50 (-125 to 75)" and cells[2][2] == "75 (75 to 75)"
+    assert len(ablation.against_blind(rows, ["none", "tree"]).splitlines()) == 2

@@ -9,7 +9,8 @@ is done; running the command again does what is missing. All arms see the same e
 entry. Prints a Markdown table with 95 % intervals over the entries that all arms have finished:
 Wilson's for shares of entries, bootstrap over entries for shares of poses and medians; the
 difference is that to the arm that spends its evaluations on more poses, entry by entry. A second
-table counts how the entries end: where poses are lost.
+table counts how the entries end: where poses are lost. A third compares arms with the same of the
+network that does not see the target. Without FOLDER only the tables are printed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,6 +56,8 @@ ENDS = (
     "no right shape",
 )  # fmt: skip
 """A right pose lies within 2 Å, a right shape within 1 Å after superposition."""
+BLIND = "ligand only"
+"""Arms of the network without a target: alone, or "ligand only, " before the arm it goes with."""
 EDGE = 25.0
 """Å, of the box at the centre of the answer, as in the benchmark."""
 
@@ -71,7 +75,7 @@ def arms(samples: int, budget: int, ligand_only: str = "") -> dict[str, SidegenS
     found["cartesian"] = replace(plain, space="cartesian")
     blind = replace(plain, checkpoint=ligand_only)
     if ligand_only:
-        found |= {"ligand only": blind, "ligand only, cartesian": replace(blind, space="cartesian")}
+        found |= {BLIND: blind, f"{BLIND}, cartesian": replace(blind, space="cartesian")}
     physical = GuidanceSettings(on=True)
     for name, guidance in {
         "guide": physical,
@@ -84,14 +88,14 @@ def arms(samples: int, budget: int, ligand_only: str = "") -> dict[str, SidegenS
         search = InferenceSettings(kind=kind, budget=budget)  # type: ignore[arg-type]
         found[kind] = replace(plain, inference=search)
         if ligand_only and kind in ("particles", "tree"):
-            found[f"ligand only, {kind}"] = replace(blind, inference=search)
+            found[f"{BLIND}, {kind}"] = replace(blind, inference=search)
     return found
 
 
 def main() -> None:
     """Run what is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--entries", type=int, default=12)
     parser.add_argument("--samples", type=int, default=20)
@@ -116,7 +120,8 @@ def main() -> None:
             row = measure(folder, arm, chosen, options.seed)
             append(options.out, COLUMNS, [row])
     rows = read_rows(options.out)
-    print(table(rows, list(settings)), causes(rows, list(settings)), sep="\n\n")
+    names = list(settings)
+    print(table(rows, names), causes(rows, names), against_blind(rows, names), sep="\n\n")
 
 
 def chosen_arms(
@@ -234,6 +239,30 @@ def causes(rows: list[dict[str, str]], names: list[str]) -> str:
     return "\n".join(lines)
 
 
+def against_blind(rows: list[dict[str, str]], names: list[str]) -> str:
+    """Return a Markdown table of the median aligned RMSD beside that of the ligand-only network."""
+    by_arm, common = finished(rows, names)
+    lines = ["| arm | beside | median aligned RMSD lower by, % | entries |", "|" + 4 * "---|"]
+    pairs = [(name.removeprefix(BLIND).lstrip(", ") or "none", name) for name in names]
+    pairs = [pair for pair in pairs if pair[1].startswith(BLIND) and pair[0] in by_arm]
+    searches = [
+        (arm, BLIND) for arm, _ in pairs if arm in ("particles", "tree") and BLIND in by_arm
+    ]
+    for arm, blind in pairs + searches if common else []:
+        both = [[float(by_arm[name][e]["aligned_median"]) for name in (arm, blind)] for e in common]
+        low, high = bootstrap_range(both, lower_by)
+        wins = sum(own < other for own, other in both)
+        by = f"{lower_by(np.array(both)):.0f} ({low:.0f} to {high:.0f})"
+        lines.append(f"| {arm} | {blind} | {by} | {wins} of {len(common)} |")
+    return "\n".join(lines)
+
+
+def lower_by(pairs: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Return by how many % the median of (..., n, 0) lies below that of (..., n, 1)."""
+    ours, theirs = np.median(pairs[..., 0], axis), np.median(pairs[..., 1], axis)
+    return 100 * (1 - ours / theirs)
+
+
 def end_of(row: Mapping[str, str]) -> str:
     """Return which of `ENDS` an entry came to, by its best pose and the one of lowest energy."""
     if float(row["top"]) <= 2.0:
@@ -284,8 +313,8 @@ def bootstrap(values: list[float]) -> str:
     return f"{100 * np.mean(values):.0f} ({100 * low:.0f}–{100 * high:.0f})"
 
 
-def bootstrap_range(values: list[float], of: Callable[..., np.ndarray]) -> tuple[float, float]:
-    """Return the 95 % interval of a statistic by 2000 resamplings."""
+def bootstrap_range(values: Sequence[Any], of: Callable[..., np.ndarray]) -> tuple[float, float]:
+    """Return the 95 % interval of a statistic by 2000 resamplings of the entries."""
     draws = of(np.random.default_rng(0).choice(values, (2000, len(values))), axis=1)
     low, high = np.quantile(draws, [0.025, 0.975])
     return float(low), float(high)
