@@ -17,6 +17,7 @@ import numpy as np
 from molgen.errors import StructureError
 from molgen.io.paths import file_stem, file_suffix, read_bytes
 from molgen.io.pdb_elements import with_elements
+from molgen.io.pdb_records import as_one_file
 from molgen.vocabulary import METALS
 
 CIF_SUFFIXES = (".cif", ".mmcif", ".pdbx")
@@ -85,6 +86,7 @@ class ParsedFile:
         charges: formal charges other than zero of their atoms.
         residues: how many the sequences in the file name.
         unseen: how many of these have no atoms in the first model.
+        notes: what was left out or read beyond what the format says.
     """
 
     name: str
@@ -94,6 +96,7 @@ class ParsedFile:
     charges: ChargeTable = field(default_factory=dict)
     residues: int = 0
     unseen: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def parse_structure(path: str | Path) -> ParsedFile:
@@ -105,6 +108,8 @@ def parse_structure(path: str | Path) -> ParsedFile:
     """
     path = Path(path)
     content = read_bytes(path, StructureError).removeprefix(_BYTE_ORDER).translate(_TO_ASCII)
+    if b"\n" not in content:  # lines as on a Macintosh of old
+        content = content.replace(b"\r", b"\n")
     name = file_stem(path)
     if _is_cif(content, file_suffix(path), path):
         return _parse_cif(content, name, path)
@@ -131,6 +136,7 @@ def parse_pdb(content: bytes, name: str, path: Path) -> ParsedFile:
     `parse_structure`.
     """
     _check_pdb_coordinates(content, path)
+    content, notes = as_one_file(content)
     try:
         # else two subunits under one name are merged, residue by residue
         text = with_elements(content).decode("ascii")
@@ -138,8 +144,8 @@ def parse_pdb(content: bytes, name: str, path: Path) -> ParsedFile:
     except (RuntimeError, ValueError) as problem:
         raise StructureError(f"{path}: cannot be read as PDB ({_first_line(problem)})") from None
     atoms = _flatten(structure, path, says_polymer=False)
-    residues, unseen = _sequence_counts(structure)
-    return ParsedFile(name, atoms, _links(structure), residues=residues, unseen=unseen)
+    counts = _sequence_counts(structure)
+    return ParsedFile(name, atoms, _links(structure), {}, {}, *counts, tuple(notes))
 
 
 def _check_pdb_coordinates(content: bytes, path: Path) -> None:
@@ -318,28 +324,33 @@ _CHARGE_BY_VALENCE = {
 }
 """Formal charge of an atom by the sum of its bond orders, hydrogens counted."""
 
+_TOO_FEW = {("N", 2), ("O", 1), ("S", 1)}
+"""Anions, or atoms whose hydrogens are not in the table."""
+
 
 def _component_tables(block: gemmi.cif.Block, codes: set[str]) -> tuple[BondTable, ChargeTable]:
     """Return heavy-atom bonds and charges of the wanted components.
 
     Entry files of the wwPDB list every bond, those to hydrogen too, but no charges: these follow
-    from the valence.
+    from the valence. Other programs write heavy atoms only, where a low valence means hydrogens.
     """
     text = gemmi.cif.as_string
     elements: dict[tuple[str, str], str] = {}
     charges: dict[str, dict[str, int]] = {}
     for row in block.find("_chem_comp_atom.", ["comp_id", "atom_id", "type_symbol", "?charge"]):
         code, atom = text(row[0]), text(row[1])
+        elements[code, atom] = text(row[2]).upper()
         if code not in codes:
             continue
-        elements[code, atom] = text(row[2]).upper()
         if row.has(3) and row[3].lstrip("+-").isdigit():
             charges.setdefault(code, {})[atom] = int(row[3])
     bonds: dict[str, list[tuple[str, str, int]]] = {}
     valence: dict[tuple[str, str], int] = {}
     refused: set[str] = set()
+    whole = False  # whether bonds to hydrogen are listed, of whatever component
     for row in block.find("_chem_comp_bond.", ["comp_id", "atom_id_1", "atom_id_2", "value_order"]):
         code = text(row[0])
+        whole = whole or any(elements.get((code, text(row[k]))) in ("H", "D") for k in (1, 2))
         if code not in codes:
             continue
         order = _ORDERS.get(text(row[3]).lower()[:4])
@@ -354,6 +365,8 @@ def _component_tables(block: gemmi.cif.Block, codes: set[str]) -> tuple[BondTabl
             bonds.setdefault(code, []).append((*pair, order))
     for (code, atom), total in valence.items():
         guess = _CHARGE_BY_VALENCE.get((elements.get((code, atom), ""), total))
+        if not whole and (elements.get((code, atom)), total) in _TOO_FEW:
+            continue
         if guess is not None and code not in charges:
             charges.setdefault(code, {})
         if guess is not None:

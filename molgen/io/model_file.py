@@ -61,7 +61,7 @@ class ModelFile:
         name, where = self._parsed.name, str(self.path)
         if len(self) > 1:
             name, where = f"{name} model {number}", f"{where}: model {number}"
-        notes: list[str] = []
+        notes = list(self._parsed.notes)
         protein = build_protein(name, self._parsed.atoms.select(rows), where, notes)
         protein = _drop_second_residues(protein, notes)
         return replace(protein, notes=(*notes, *look_over(protein)))

@@ -50,11 +50,12 @@ def read_structure(path: str | Path, *, model: int | None = None) -> Structure:
         StructureError: the file cannot be read, lacks the model, or holds no protein.
     """
     parsed = parse_structure(path)
-    notes: list[str] = []
+    notes = list(parsed.notes)
     atoms = _pick_model(parsed.atoms, model, path, notes)
     protein = build_protein(parsed.name, atoms, path, notes)
     groups, said = find_groups(protein, parsed)
     notes += look_over(protein) + _unseen(parsed) + _list_kept(groups) + said
+    notes += _list_peptides(Structure(protein, groups))
     return Structure(replace(protein, notes=tuple(notes)), groups)
 
 
@@ -247,3 +248,12 @@ def _list_kept(groups: tuple[HeteroGroup, ...]) -> list[str]:
         return []
     listed = shorten([str(group) for group in groups], 12)
     return [f"groups kept with the receptor unless taken as ligand: {listed}"]
+
+
+def _list_peptides(structure: Structure) -> list[str]:
+    """Return a note on short chains: a peptide in the pocket is no hetero group."""
+    chains = structure.atoms.chains
+    listed = [str(chains[chain.atoms[0]]) or "(blank)" for chain in structure.peptides()]
+    if not listed:
+        return []
+    return [f"short chains kept with the receptor: {shorten(listed, 12)}"]

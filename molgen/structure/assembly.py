@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from molgen.errors import StructureError
 from molgen.structure.protein import Protein, ResidueId
+
+PEPTIDE = 25
+"""Residues of a chain up to which it may be a ligand beside a longer chain."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class HeteroGroup:
             glycan or a common cofactor).
         stand_in: whether it is a cofactor that may be re-posed, in a file without any ligand.
         covalent: whether an atom of it is bonded to the polymer.
+        partners: the groups it is bonded to; together they are one molecule.
     """
 
     residue: ResidueId
@@ -36,6 +41,7 @@ class HeteroGroup:
     is_ligand: bool = False
     stand_in: bool = False
     covalent: bool = False
+    partners: tuple[ResidueId, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.code} {self.residue}"
@@ -66,6 +72,46 @@ class Structure:
     def reposable(self) -> tuple[HeteroGroup, ...]:
         """The ligands; in a file without any the cofactors that may stand in, largest first."""
         return self.ligands or _largest_first(group for group in self.groups if group.stand_in)
+
+    def molecule(self, group: HeteroGroup) -> tuple[HeteroGroup, ...]:
+        """Return a group and those bonded to it, directly or through others; the group first."""
+        at = {other.residue: other for other in self.groups}
+        found = {group.residue: group}
+        queue = [group]
+        while queue:
+            for place in queue.pop().partners:
+                if place not in found:
+                    found[place] = at[place]
+                    queue.append(at[place])
+        return tuple(found.values())
+
+    def standing_at(self, points: np.ndarray, cutoff: float = 1.0) -> tuple[HeteroGroup, ...]:
+        """Return the groups of several atoms, and short chains, that stand where ``points`` are.
+
+        Half of their atoms or more lie within ``cutoff`` Å of one of the (points, 3). A chain of at
+        most `PEPTIDE` residues comes as one group with the code "chain".
+        """
+        tree = cKDTree(points)
+        return tuple(
+            group
+            for group in (*self.groups, *self.peptides())
+            if len(group.atoms) > 1
+            and np.median(tree.query(self.atoms.coords[group.atoms])[0]) <= cutoff
+        )
+
+    def peptides(self) -> tuple[HeteroGroup, ...]:
+        """Return the chains of at most `PEPTIDE` residues beside a longer one."""
+        chains: dict[str, list[tuple[ResidueId, slice]]] = {}
+        for residue, _, atoms in self.atoms.residues():
+            if not self.atoms.hetero[atoms.start]:
+                chains.setdefault(residue.chain, []).append((residue, atoms))
+        if max(map(len, chains.values()), default=0) <= PEPTIDE:
+            return ()
+        return tuple(
+            HeteroGroup(parts[0][0], "chain", np.concatenate([np.r_[atoms] for _, atoms in parts]))
+            for parts in chains.values()
+            if len(parts) <= PEPTIDE
+        )
 
     def formal_charges(self, without: tuple[HeteroGroup, ...] = ()) -> np.ndarray:
         """Return the formal charge that the file gives each atom of ``receptor(without)``, e.

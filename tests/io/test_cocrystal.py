@@ -115,9 +115,9 @@ def test_bonds_to_metals_are_no_valence(write, examples):
     bonds = block.init_loop(
         "_chem_comp_bond.", ["comp_id", "atom_id_1", "atom_id_2", "value_order"]
     )
-    for name in ("FE1", "FE2", "FE3", "S1", "N1", "C1", "C2"):
+    for name in ("FE1", "FE2", "FE3", "S1", "N1", "C1", "C2", "H1"):
         atoms.add_row(["TOP", name, name[:-1]])
-    for pair in ("S1 FE1", "S1 FE2", "S1 FE3", "N1 FE1", "N1 C1", "N1 C2"):
+    for pair in ("S1 FE1", "S1 FE2", "S1 FE3", "N1 FE1", "N1 C1", "N1 C2", "C1 H1"):
         bonds.add_row(["TOP", *pair.split(), "sing"])
     parsed = parse_structure(write(document.as_string(), "x.cif"))
     assert dict(parsed.charges["TOP"]) == {"N1": -1}
@@ -181,3 +181,25 @@ def test_table_is_found_and_large():
     assert component_smiles("TOP") == component_smiles(" top ")
     assert canonical(component_smiles("TOP")) == canonical("COc1cc(Cc2cnc(N)nc2N)cc(OC)c1OC")
     assert component_smiles("no such code") is None
+
+
+def test_no_charges_are_guessed_from_a_table_of_heavy_atoms(examples, write):
+    """Amines and hydroxyl groups whose hydrogens are not listed are no anions."""
+    document = gemmi.cif.read(str(examples / "6xg5.cif"))
+    block = document.sole_block()
+    whole = read_structure(write(document.as_string(), "whole.cif"))
+    hydrogens = {
+        (row[0], row[1])
+        for row in block.find("_chem_comp_atom.", ["comp_id", "atom_id", "type_symbol"])
+        if row[2] == "H"
+    }
+    bonds = block.find("_chem_comp_bond.", ["comp_id", "atom_id_1", "atom_id_2"])
+    for index in reversed(range(len(bonds))):
+        code, first, second = bonds[index]
+        if (code, first) in hydrogens or (code, second) in hydrogens:
+            bonds.remove_row(index)
+    bare = read_structure(write(document.as_string(), "bare.cif"))
+    before = {group.code: dict(group.charges) for group in whole.groups}
+    after = {group.code: dict(group.charges) for group in bare.groups}
+    assert after == before and {"NDP", "GOL"} <= set(after)
+    assert cocrystal_ligand(bare).smiles == cocrystal_ligand(whole).smiles

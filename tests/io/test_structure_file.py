@@ -430,3 +430,52 @@ def test_a_trace_of_a_protein_is_warned_of(tmp_path, examples):
     with pytest.warns(MolgenWarning, match=r"of \d+ residues lack heavy atoms: a trace"):
         found = read_structure(path)
     assert 100 < len(found.atoms) < len(atoms) / 5
+
+
+def test_atoms_behind_an_end_record_are_read(write, peptide, nicotinate):
+    whole = read_structure(write(peptide + "TER\n" + nicotinate() + "END\n"))
+    joined = read_structure(
+        write(peptide + "END\n" + "REMARK ligand\n" + nicotinate() + "END   \n")
+    )
+    np.testing.assert_array_equal(joined.atoms.coords, whole.atoms.coords)
+    assert [group.code for group in joined.groups] == ["NIO"]
+    assert "9 atom records behind an END record read too" in notes_of(joined)
+    assert "END" not in notes_of(whole)
+
+
+def test_frames_between_end_records_are_not_one_structure(write, peptide, nicotinate):
+    frame = peptide + nicotinate() + "END\n"
+    structure = read_structure(write(3 * frame))
+    assert len(structure.atoms) == 43
+    assert "2 more models behind END records left out" in notes_of(structure)
+
+
+def test_anisotropic_records_that_lost_their_atom_do_no_harm(write, peptide):
+    first = peptide.splitlines()[0]
+    lost = first.replace("ATOM  ", "ANISOU")[:28] + "   1500   1500   1500      0      0      0"
+    structure = read_structure(write(lost + "\n" + peptide + lost + "\n"))
+    assert len(structure.atoms) == 34 and structure.atoms.notes == ()
+
+
+def test_lines_that_end_in_carriage_returns_alone(write, peptide):
+    assert len(read_structure(write(peptide.replace("\n", "\r"))).atoms) == 34
+
+
+def test_a_peptide_beside_a_protein_is_named(write, peptide):
+    lines = peptide.splitlines()
+    text = "".join(
+        f"{line[:22]}{int(line[22:26]) + 4 * copy:4d}{line[26:30]}"
+        f"{float(line[30:38]) + 20.0 * copy:8.3f}{line[38:]}\n"
+        for copy in range(8)
+        for line in lines
+    )
+    short = "".join(f"{line[:21]}P{line[22:30]} 500.000{line[38:]}\n" for line in lines)
+    structure = read_structure(write(text + "TER\n" + short))
+    assert "short chains kept with the receptor: P" in notes_of(structure)
+    (chain,) = structure.peptides()
+    assert structure.atoms.chains[chain.atoms].tolist() == ["P"] * 34
+    assert structure.standing_at(structure.atoms.coords[chain.atoms])[0].residue == chain.residue
+    assert structure.standing_at(structure.atoms.coords[:34]) == ()
+    kept = structure.receptor((chain,))
+    assert set(kept.chains.tolist()) == {"A"}
+    assert "short chains" not in notes_of(read_structure(write(text)))

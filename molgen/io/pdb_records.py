@@ -1,0 +1,42 @@
+"""Records of PDB text that make a parser stop early or refuse the file.
+
+``END`` stands in the middle where files were put one behind the other, as in
+``cat protein.pdb ligand.pdb``; ANISOU records lose their atom where lines were filtered.
+"""
+
+from __future__ import annotations
+
+_ATOMS = (b"ATOM  ", b"HETATM")
+_UNUSED = (b"ANISOU", b"SIGATM", b"SIGUIJ")
+"""About the atom before them; molgen reads none of it."""
+
+
+def as_one_file(content: bytes) -> tuple[bytes, list[str]]:
+    """Return PDB text with the atoms behind an ``END`` record, without anisotropic records.
+
+    What follows an ``END`` is left out where its first atom was there before: another frame or
+    model of the same. The notes say what was done about atoms behind ``END``.
+    """
+    lines = content.splitlines(keepends=True)
+    kept = [line for line in lines if line[:6] not in _UNUSED]
+    ends = [k for k, line in enumerate(kept) if line[:6].rstrip() == b"END"]
+    if not ends or not any(line[:6] in _ATOMS for line in kept[ends[0] :]):
+        return (content if len(kept) == len(lines) else b"".join(kept)), []
+    seen: set[bytes] = set()
+    parts: list[bytes] = []
+    added = dropped = 0
+    for begin, end in zip([0, *(k + 1 for k in ends)], [*ends, len(kept)], strict=True):
+        part = kept[begin:end]
+        places = [line[12:27] for line in part if line[:6] in _ATOMS]
+        if places and places[0] in seen:
+            dropped += 1
+            continue
+        added += len(places) if seen else 0
+        seen.update(places)
+        parts += part
+    notes = []
+    if added:
+        notes.append(f"{added} atom records behind an END record read too")
+    if dropped:
+        notes.append(f"{dropped} more models behind END records left out")
+    return b"".join([*parts, b"END\n"]), notes
