@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
-from scipy.spatial import cKDTree
 
 from molgen.api.pose_folders import PoseEntry, Reference
 from molgen.errors import InputError, LigandError, MolgenError
 from molgen.io import read_ligand, read_structure
+from molgen.io.ligand_file import is_drawing, largest_fragment, split_records
+from molgen.io.paths import file_suffix, read_text
 from molgen.io.rdkit_log import quiet_rdkit
 from molgen.metrics import Outcome, pose_distances
 from molgen.structure import Protein
-
-_ITSELF = 1.0  # Å; a group of the receptor whose atoms lie this near is the reference ligand
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,8 @@ def evaluate_entry(task: EntryTask, check_all: bool = False, threads: int = 1) -
             facts = _facts(truths[0])
             if entry.poses is None:
                 return EntryResult(entry.name, entry.reason, entry.seconds, **facts)
-            mols = _read_poses(entry.poses)
+            records = _read_poses(entry.poses)
+            mols = [mol for mol in records if mol is not None]
             rows, notes, truth = _measure(entry.name, truths, mols)
             facts = _facts(truth)
             if protein is None:
@@ -102,6 +102,9 @@ def evaluate_entry(task: EntryTask, check_all: bool = False, threads: int = 1) -
                 notes += taken
             else:
                 rows = _checked(rows, mols, truth, protein, check_all, threads)
+            if len(mols) < len(records):
+                rows = _with_unreadable(rows, records, entry.name)
+                notes += ("poses that cannot be read count as misses",)
         return EntryResult(entry.name, "", entry.seconds, **facts, poses=rows, notes=notes)
     except MolgenError as error:
         return EntryResult(entry.name, str(error), entry.seconds, **facts)
@@ -110,38 +113,72 @@ def evaluate_entry(task: EntryTask, check_all: bool = False, threads: int = 1) -
 def _facts(truth: Chem.Mol) -> dict[str, Any]:
     return {
         "heavy_atoms": truth.GetNumHeavyAtoms(),
-        "rotatable_bonds": int(rdMolDescriptors.CalcNumRotatableBonds(truth)),
+        # hydrogens that are atoms would make rotors of methyl and hydroxyl groups
+        "rotatable_bonds": int(rdMolDescriptors.CalcNumRotatableBonds(Chem.RemoveHs(truth))),
     }
 
 
 def read_references(path: Path) -> list[Chem.Mol]:
-    """Return every usable record: a reference file may hold several copies of the ligand."""
-    if path.suffix.lower() == ".sdf":
-        found = [mol for mol in _records(path, removeHs=False) if mol.GetNumConformers()]
+    """Return every usable record: a reference file may hold several copies of the ligand.
+
+    Raises:
+        LigandError: no record can be read, or none has 3D coordinates.
+    """
+    if file_suffix(path) == ".sdf":
+        found = [mol for mol in _records(path, sanitize=True) if mol and not is_drawing(mol)]
         if found:
-            return found
+            return [largest_fragment(mol)[0] for mol in found]
     ligand = read_ligand(path)
     if not ligand.has_coords:
         raise LigandError(f"{path}: reference ligand has no 3D coordinates")
     return [ligand.mol]
 
 
-def _records(path: Path, **options: bool) -> list[Chem.Mol]:
-    """Return the records of an SDF that RDKit can read."""
-    if not path.stat().st_size:  # which RDKit calls an invalid file
-        return []
-    return [mol for mol in Chem.SDMolSupplier(str(path), **options) if mol is not None]
+def _records(path: Path, *, sanitize: bool) -> list[Chem.Mol | None]:
+    """Return the records of an SDF or MOL2 file, None for those that RDKit cannot read."""
+    mol2 = file_suffix(path) == ".mol2"
+    records = split_records(read_text(path, LigandError), mol2)
+    if mol2:
+        return [Chem.MolFromMol2Block(r, sanitize=sanitize, removeHs=False) for r in records]
+    supplier = Chem.SDMolSupplier()
+    text = "".join(record.rstrip("\n") + "\n\n$$$$\n" for record in records)
+    supplier.SetData(text, sanitize=sanitize, removeHs=False)
+    return list(supplier) if records else []
 
 
-def _read_poses(path: Path) -> list[Chem.Mol]:
-    found = _records(path, sanitize=False, removeHs=False)
-    mols = [mol for mol in found if mol.GetNumConformers()]
-    if not mols:
+def _read_poses(path: Path) -> list[Chem.Mol | None]:
+    """Return the poses by rank, None for records without coordinates that are numbers."""
+    try:
+        records = _records(path, sanitize=False)
+    except LigandError as error:
+        raise LigandError(f"unreadable poses: {error}") from None
+    found = [mol if mol and _has_place(mol) else None for mol in records]
+    if not any(found):
         raise LigandError(f"unreadable poses: {path.name} holds no pose with coordinates")
-    for mol in mols:
-        if Chem.SanitizeMol(mol, catchErrors=True) == Chem.SanitizeFlags.SANITIZE_NONE:
+    for mol in found:
+        if mol and Chem.SanitizeMol(mol, catchErrors=True) == Chem.SanitizeFlags.SANITIZE_NONE:
             Chem.AssignStereochemistryFrom3D(mol)
-    return mols
+    return found
+
+
+def _has_place(mol: Chem.Mol) -> bool:
+    if not mol.GetNumConformers():
+        return False
+    return bool(np.isfinite(mol.GetConformer().GetPositions()).all())
+
+
+def _with_unreadable(
+    rows: tuple[PoseRow, ...], records: Sequence[Chem.Mol | None], name: str
+) -> tuple[PoseRow, ...]:
+    """Return a row for every record, so that no pose moves up for one that cannot be read."""
+    readable = iter(rows)
+    far = math.inf
+    return tuple(
+        PoseRow(name, rank, math.nan, far, far, far, False, (), "record cannot be read")
+        if mol is None
+        else replace(next(readable), rank=rank)
+        for rank, mol in enumerate(records, start=1)
+    )
 
 
 def _measure(
@@ -193,12 +230,7 @@ def receptor_of(reference: Reference, truths: Sequence[Chem.Mol]) -> Protein | P
         return None
     structure = read_structure(path)
     known = np.concatenate([truth.GetConformer().GetPositions() for truth in truths])
-    tree = cKDTree(known)
-    itself = tuple(
-        group
-        for group in structure.groups
-        if np.median(tree.query(structure.atoms.coords[group.atoms])[0]) <= _ITSELF
-    )
+    itself = structure.standing_at(known)
     if not itself and path.name.endswith("_protein.pdb"):
         return path
     return structure.receptor(without=itself)

@@ -10,6 +10,7 @@ from typing import Any
 
 from molgen.errors import InputError
 from molgen.io import safe_name
+from molgen.io.paths import file_stem, file_suffix
 
 LIGAND_SUFFIXES = (".sdf", ".mol2", ".mol")
 PROTEIN_SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".cif.gz")
@@ -44,14 +45,21 @@ class Reference:
 def find_poses(folder: Path) -> list[PoseEntry]:
     """Return every entry below ``folder``.
 
-    ``folder`` is an SDF file, an output folder of ``molgen generate`` (one ligand or many), or a
-    folder of such outputs, one sub-folder per entry.
+    Args:
+        folder: an SDF or MOL2 file (plain or gzip), an output folder of ``molgen generate`` (one
+            ligand or many), or a folder of such outputs, one sub-folder per entry. Of ligands
+            with one name each is called after its folder.
 
     Raises:
         InputError: nothing of the kind is there.
     """
     if folder.is_file():
-        return [PoseEntry(folder.stem, folder)]
+        if file_suffix(folder) not in LIGAND_SUFFIXES:
+            raise InputError(
+                f"{folder}: expected poses as {', '.join(LIGAND_SUFFIXES)} (also .gz), or the "
+                "output folder of molgen generate"
+            )
+        return [PoseEntry(file_stem(folder), folder)]
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected the output of molgen generate")
     if _is_output(folder):
@@ -125,8 +133,10 @@ def _one_output(folder: Path) -> list[PoseEntry]:
         seconds = _number(row.get("seconds"))
         return [_entry(folder.name, poses, row, total if seconds is None else seconds)]
     entries = []
-    for row in rows:
-        name = row.get("name") or row.get("ligand") or ""
+    labels = [row.get("name") or row.get("ligand") or "" for row in rows]
+    for row, name in zip(rows, labels, strict=True):
+        if labels.count(name) > 1 or "/" in name:  # no reference can be called so
+            name = row.get("folder") or name
         entries.append(_entry(name, _poses_below(folder, row), row, _number(row.get("seconds"))))
     _require_distinct(folder, entries)
     return entries

@@ -99,7 +99,10 @@ def smiles_lines(text: str) -> list[str]:
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     first = lines[0].replace(",", " ").split() if lines else []
-    return lines[1:] if first and first[0].lower() in ("smiles", "smile") else lines
+    if not first or first[0].lower() not in ("smiles", "smile"):
+        return lines
+    # "smiles,name" is a header of two columns: the comma stands between them in every line
+    return [line.replace(",", " ", 1) if "," in lines[0] else line for line in lines[1:]]
 
 
 def smiles_title(text: str) -> str:
@@ -121,6 +124,8 @@ def ligand_from_smiles(text: str, *, where: str, name: str = "") -> Ligand:
     label = smiles_title(text) or name or "ligand"
     with quiet_rdkit():
         mol = Chem.MolFromSmiles(parts[0])
+        if mol is not None and len(parts) > 1 and parts[1].startswith("|"):
+            mol = Chem.MolFromSmiles(text.strip()) or mol  # CXSMILES, where it is one
     if mol is None:
         reason = rdkit_complaint(lambda: Chem.MolFromSmiles(parts[0]))
         raise LigandError(f"{where}: {reason or 'RDKit cannot read the SMILES'}")
@@ -286,7 +291,9 @@ def finish_ligand(mol: Chem.Mol, *, name: str, where: str) -> Ligand:
     mol = _keep_usable_conformer(mol, where, notes)
     if mol.GetNumConformers():
         Chem.AssignStereochemistryFrom3D(mol)
-    mol = _largest_fragment(mol, notes)
+    mol, left = largest_fragment(mol)
+    if left:
+        notes.append(f"largest fragment kept, left out: {', '.join(left)}")
     for atom in mol.GetAtoms():
         if atom.GetAtomicNum() == 0:
             raise LigandError(
@@ -301,6 +308,7 @@ def finish_ligand(mol: Chem.Mol, *, name: str, where: str) -> Ligand:
             Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
     except (Chem.MolSanitizeException, ValueError) as problem:
         raise LigandError(f"{where}: hydrogens cannot be removed ({problem})") from None
+    mol = _without_stereo_groups(mol, notes)
     _note_limits(mol, notes)
     for prop in mol.GetPropNames(includePrivate=False):
         mol.ClearProp(prop)
@@ -315,7 +323,7 @@ def _keep_usable_conformer(mol: Chem.Mol, where: str, notes: list[str]) -> Chem.
     coords = mol.GetConformer().GetPositions()
     if not np.isfinite(coords).all():
         raise LigandError(f"{where}: ligand coordinates hold NaN or infinity")
-    if not np.any(coords[:, 2]):
+    if is_drawing(mol):
         mol = Chem.Mol(mol)
         mol.RemoveAllConformers()
         notes.append("coordinates are flat (all z = 0), taken as a 2D drawing and not used")
@@ -326,19 +334,40 @@ def _keep_usable_conformer(mol: Chem.Mol, where: str, notes: list[str]) -> Chem.
     return mol
 
 
-def _largest_fragment(mol: Chem.Mol, notes: list[str]) -> Chem.Mol:
+def is_drawing(mol: Chem.Mol) -> bool:
+    """Tell whether a molecule has no third dimension: no conformer, or every z is 0."""
+    return not (mol.GetNumConformers() and np.any(mol.GetConformer().GetPositions()[:, 2]))
+
+
+def largest_fragment(mol: Chem.Mol) -> tuple[Chem.Mol, list[str]]:
+    """Return the largest fragment by heavy atoms, and the SMILES of the others, sorted."""
     if "." not in Chem.MolToSmiles(mol, canonical=False, isomericSmiles=False):
-        return mol
+        return mol, []
     with quiet_rdkit():
         fragments = Chem.GetMolFrags(mol, asMols=True)
     best = max(fragments, key=lambda part: (part.GetNumHeavyAtoms(), _weight(part)))
     left = sorted(Chem.MolToSmiles(Chem.RemoveHs(part)) for part in fragments if part is not best)
-    notes.append(f"largest fragment kept, left out: {', '.join(left)}")
-    return best
+    return best, left
 
 
 def _weight(mol: Chem.Mol) -> float:
     return sum(atom.GetMass() for atom in mol.GetAtoms())
+
+
+def _without_stereo_groups(mol: Chem.Mol, notes: list[str]) -> Chem.Mol:
+    """Return the isomer that is drawn, where the input means a mixture or either of two."""
+    groups = mol.GetStereoGroups()
+    if not groups:
+        return mol
+    kinds = {Chem.StereoGroupType.STEREO_AND: "racemic", Chem.StereoGroupType.STEREO_OR: "relative"}
+    for kind, word in kinds.items():
+        atoms = [atom.GetIdx() for g in groups if g.GetGroupType() == kind for atom in g.GetAtoms()]
+        if atoms:
+            labels = ", ".join(_atom_label(mol, index) for index in sorted(atoms))
+            notes.append(f"{word} stereo at {labels}: the isomer drawn stands for all")
+    plain = Chem.RWMol(mol)
+    plain.SetStereoGroups([])
+    return plain.GetMol()
 
 
 def _note_limits(mol: Chem.Mol, notes: list[str]) -> None:

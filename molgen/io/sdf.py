@@ -44,7 +44,10 @@ def write_sdf(
     Raises:
         OutputError: the place cannot be written, or a molecule cannot be expressed as SDF.
     """
-    with atomic_write(path) as temporary, temporary.open("w", newline="\n") as stream:
+    with (
+        atomic_write(path) as temporary,
+        temporary.open("w", newline="\n", encoding="utf-8", errors="replace") as stream,
+    ):
         for number, (mol, properties) in enumerate(mols_with_properties, start=1):
             try:
                 record = sdf_record(mol, properties)

@@ -130,7 +130,7 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, object]:
         "top1_aligned_rmsd": _median([o.aligned[0] for o in done if o.aligned]),
         "top1_centroid_distance": _median([o.centroid[0] for o in done if o.centroid]),
         "poses": _median([float(len(o.rmsds)) for o in done]),
-        "seconds": _median([o.seconds for o in outcomes if o.seconds is not None]),
+        "seconds": _median([o.seconds for o in done if o.seconds is not None]),
     }
     return {
         "attempted": len(outcomes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import shutil
@@ -12,12 +13,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from rdkit import Chem
+from rdkit.Chem import AllChem
 
 from molgen.api.evaluate import compare, evaluate, unique_labels
 from molgen.api.evaluation_files import to_markdown, write_evaluation
 from molgen.api.pose_folders import find_poses, find_references
 from molgen.cli.evaluate import command
-from molgen.errors import InputError, OutputError
+from molgen.errors import InputError, LigandError, OutputError
 from molgen.io import read_ligand, read_structure, write_pdb, write_sdf
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data" / "examples"
@@ -318,7 +320,79 @@ def test_rows_of_a_table_keep_their_own_poses(tmp_path, references):
     assert entries["2bbb"].poses == out / "1aaa" / "poses.sdf"
     assert entries["1aaa"].poses is None and entries["1aaa"].reason == "no conformer"
     (out / "status.csv").write_text(header + "1aaa,1aaa,ok,,1\n1aaa,1aaa_2,failed,no,1\n")
-    with pytest.raises(InputError, match="entry '1aaa' occurs more than once"):
-        find_poses(out)
+    twice = {entry.name: entry.poses for entry in find_poses(out)}  # called after their folders
+    assert twice == {"1aaa": out / "1aaa" / "poses.sdf", "1aaa_2": None}
     (out / "status.csv").write_text(header + "4ddd,1aaa,ok,,1\n")
     assert [entry.name for entry in find_poses(out)] == ["4ddd"]
+
+
+def bad_then_good(path: Path, mol: Chem.Mol) -> None:
+    """Write a pose whose first coordinates are no numbers, and the crystal pose after it."""
+    write_sdf(path, [(moved(mol, 9.0), {"score": -9}), (mol, {"score": -8})])
+    lines = path.read_text().splitlines(keepends=True)
+    lines[4] = "       nan       nan       nan" + lines[4][30:]
+    path.write_text("".join(lines))
+
+
+def test_a_pose_that_cannot_be_read_keeps_its_rank_and_is_a_miss(tmp_path, references):
+    mol = read_ligand(LIGAND).mol
+    bad_then_good(tmp_path / "poses.sdf", mol)
+    result = evaluate(tmp_path / "poses.sdf", LIGAND, jobs=1)
+    rows = result.entries[0].poses
+    assert [row.rank for row in rows] == [1, 2] and rows[0].rmsd == np.inf
+    assert rows[1].rmsd == pytest.approx(0.0, abs=1e-3) and rows[1].score == -8
+    assert not rows[0].valid and rows[0].check_problem == "record cannot be read"
+    rates = result.summary["rates"]
+    assert rates["top1_2A"].successes == 0 and rates["oracle_2A"].successes == 1
+    assert result.entries[0].notes[-1] == "poses that cannot be read count as misses"
+
+
+def test_poses_may_be_packed_or_mol2_and_nothing_else(tmp_path):
+    mol = read_ligand(LIGAND).mol
+    write_sdf(tmp_path / "x.sdf", [(mol, {})])
+    (tmp_path / "x.sdf.gz").write_bytes(gzip.compress((tmp_path / "x.sdf").read_bytes()))
+    (tmp_path / "x.mol2").write_text(MOL2)
+    (entry,) = evaluate(tmp_path / "x.sdf.gz", LIGAND, jobs=1).entries
+    assert (entry.name, len(entry.poses)) == ("x", 1)
+    (entry,) = evaluate(tmp_path / "x.mol2", tmp_path / "x.mol2", jobs=1).entries
+    assert entry.poses[0].rmsd == pytest.approx(0.0, abs=1e-3)
+    (tmp_path / "x.pdb").write_text("ATOM")
+    with pytest.raises(InputError, match=r"x.pdb: expected poses as .sdf"):
+        find_poses(tmp_path / "x.pdb")
+
+
+MOL2 = """@<TRIPOS>MOLECULE
+methanol
+2 1
+SMALL
+NO_CHARGES
+@<TRIPOS>ATOM
+1 C1 1.0 0.0 0.3 C.3 1 LIG 0.0
+2 O1 2.4 0.0 0.1 O.3 1 LIG 0.0
+@<TRIPOS>BOND
+1 1 2 1
+"""
+
+
+def test_references_are_ligands_in_space(tmp_path):
+    """A drawing is no reference; salts and hydrogens change neither match nor rotors."""
+    mol = read_ligand(LIGAND).mol
+    write_sdf(tmp_path / "poses.sdf", [(mol, {})])
+    plain = evaluate(tmp_path / "poses.sdf", LIGAND, jobs=1).entries[0]
+    salt = Chem.CombineMols(Chem.AddHs(mol, addCoords=True), Chem.MolFromSmiles("[Cl-]"))
+    write_sdf(tmp_path / "salt.sdf", [(salt, {})])
+    entry = evaluate(tmp_path / "poses.sdf", tmp_path / "salt.sdf", jobs=1).entries[0]
+    assert entry.poses[0].rmsd == pytest.approx(0.0, abs=1e-3)
+    assert (entry.heavy_atoms, entry.rotatable_bonds) == (21, plain.rotatable_bonds)
+    flat = Chem.Mol(mol)
+    AllChem.Compute2DCoords(flat)
+    write_sdf(tmp_path / "flat.sdf", [(flat, {})])
+    with pytest.raises(LigandError, match="no 3D coordinates"):
+        evaluate(tmp_path / "poses.sdf", tmp_path / "flat.sdf", jobs=1)
+
+
+def test_failed_ligands_do_not_make_a_run_look_fast(tmp_path):
+    output(tmp_path / "run" / "a", read_ligand(LIGAND).mol, (0.0,), seconds="2.5")
+    for name in "bcd":
+        output(tmp_path / "run" / name, None, status="failed", reason="bad", seconds="0.01")
+    assert evaluate(tmp_path / "run", LIGAND, jobs=1).summary["medians"]["seconds"] == 2.5

@@ -333,3 +333,27 @@ def test_a_file_named_like_a_smiles(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 )
 def test_what_stands_behind_a_smiles_is_its_title(line, title):
     assert smiles_title(line) == title
+
+
+@pytest.mark.parametrize(
+    ("smiles", "word"),
+    [("C[C@H](F)Cl |&1:1| x", "racemic"), ("C[C@H](F)Cl |o1:1|", "relative")],
+)
+def test_mixtures_and_relative_stereo_are_said(smiles, word, write):
+    note = f"{word} stereo at C2: the isomer drawn stands for all"
+    ligand = read_ligand(smiles)
+    assert ligand.notes == (note,) and ligand.smiles == "C[C@H](F)Cl"
+    block = Chem.MolToV3KMolBlock(Chem.MolFromSmiles(smiles))
+    from_file = read_ligand(write(block, "x.sdf"))
+    assert note in from_file.notes and "V2000" in Chem.MolToMolBlock(from_file.mol)
+
+
+def test_what_is_no_extension_is_a_name():
+    ligand = read_ligand("CCO |not an extension|")
+    assert ligand.smiles == "CCO"
+    assert read_ligand("C[C@H](F)Cl |a:1|").notes == ()  # absolute
+
+
+def test_a_header_of_two_columns_in_a_smiles_file(write):
+    ligand = read_ligand(write("smiles,name\nCCO,ethanol\n", "x.smi"))
+    assert (ligand.smiles, ligand.name) == ("CCO", "ethanol")

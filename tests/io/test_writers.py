@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from io import StringIO
 
@@ -171,3 +173,17 @@ def test_coordinates_that_do_not_fit_their_columns_are_refused(examples):
     far = replace(protein, coords=protein.coords - 1100.0)
     with pytest.raises(OutputError, match="below -999 or above 9999 Å"):
         write_pdb(None, far)
+
+
+def test_names_beyond_ascii_are_written_in_any_locale(tmp_path):
+    """Greek letters are common in names, and a server often has no UTF-8 locale."""
+    code = (
+        "import sys; from molgen.io import write_sdf, read_ligand\n"
+        "mol = read_ligand('CCO').mol; mol.SetProp('_Name', '\\u03b2-alanine')\n"
+        "write_sdf(sys.argv[1], [(mol, {'note': '\\u00c5'})])"
+    )
+    plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    path = tmp_path / "x.sdf"
+    subprocess.run([sys.executable, "-c", code, str(path)], env=os.environ | plain, check=True)
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("β-alanine") and "Å" in text
