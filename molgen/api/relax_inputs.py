@@ -95,12 +95,40 @@ def _checked(row: LigandRow, template: Ligand | None, path: Path) -> LigandRow:
         if row.ligand.num_atoms != template.num_atoms:  # RDKit would take a part for the whole
             raise ValueError("other numbers of atoms")
         with quiet_rdkit():
-            mol = AllChem.AssignBondOrdersFromTemplate(template.mol, row.ligand.mol)
+            mol = AllChem.AssignBondOrdersFromTemplate(template.mol, _bare(row.ligand.mol))
             found = finish_ligand(Chem.Mol(mol), name=row.ligand.name, where=where)
+        if _graph(found.mol) != _graph(template.mol):
+            raise ValueError("another molecule")
     except (ValueError, RuntimeError):
         error = f"{where}: {row.ligand.smiles} is not the ligand {template.smiles}"
         return replace(row, ligand=None, error=error)
     return replace(row, ligand=replace(found, notes=row.ligand.notes))
+
+
+def _bare(mol: Chem.Mol) -> Chem.Mol:
+    """Return the atoms joined by single bonds, without charges and placed hydrogens.
+
+    RDKit leaves a molecule as it is where a template matches it already, and a neutral atom
+    matches a charged one.
+    """
+    bare = Chem.RWMol(mol)
+    for bond in bare.GetBonds():
+        bond.SetBondType(Chem.BondType.SINGLE)
+        bond.SetIsAromatic(False)
+        bond.SetStereo(Chem.BondStereo.STEREONONE)
+    for atom in bare.GetAtoms():
+        atom.SetIsAromatic(False)
+        atom.SetFormalCharge(0)
+        atom.SetNumRadicalElectrons(0)
+        atom.SetNumExplicitHs(0)
+        atom.SetNoImplicit(False)
+        atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
+    return bare.GetMol()
+
+
+def _graph(mol: Chem.Mol) -> str:
+    """Return the SMILES without stereo and isotopes."""
+    return str(Chem.MolToSmiles(mol, isomericSmiles=False))
 
 
 def _group(rows: Sequence[LigandRow], template: Ligand | None) -> PoseGroup:
@@ -122,7 +150,8 @@ def read_relax_target(pdb: str | Path, groups: Sequence[PoseGroup]) -> RelaxTarg
     """Return the receptor of a structure file without the ligands that the poses replace.
 
     A co-crystal ligand, or the cofactor that stands in for one, is left out where an atom of it
-    lies within 2 Å of a pose; metals and other cofactors stay.
+    lies within 2 Å of a pose, any other group or short chain where a pose stands in its very
+    place; metals and other cofactors stay.
 
     Raises:
         StructureError: the structure cannot be used.
@@ -137,4 +166,9 @@ def read_relax_target(pdb: str | Path, groups: Sequence[PoseGroup]) -> RelaxTarg
             for group in structure.reposable
             if tree.query(structure.atoms.coords[group.atoms])[0].min() < _SAME_PLACE
         )
+        places = {group.residue for group in removed}
+        for coords in points:
+            here = [g for g in structure.standing_at(coords) if g.residue not in places]
+            removed += tuple(group for group in here if not group.covalent)
+            places |= {group.residue for group in here}
     return RelaxTarget(structure.receptor(removed), structure.formal_charges(removed), removed)

@@ -36,8 +36,8 @@ def cocrystal_ligand(
         template: a ligand of the same graph, used when file and table do not know the component.
 
     Raises:
-        LigandError: no candidate; a covalent ligand; atoms missing; or unknown bond orders (the
-            message says how to supply them).
+        LigandError: no candidate; a covalent ligand; a part of a larger one; atoms missing; or
+            unknown bond orders (the message says how to supply them).
     """
     notes: list[str] = []
     if group is None:
@@ -56,6 +56,11 @@ def cocrystal_ligand(
         raise LigandError(
             f"{where} is covalently bonded to the protein; covalent ligands are not supported "
             f"(groups there: {list_groups(structure)})"
+        )
+    if group.partners:
+        raise LigandError(
+            f"{where} is bonded to {', '.join(str(g) for g in structure.molecule(group)[1:])}: a "
+            "part of a larger ligand; give the whole as --ligand FILE and as --pocket FILE"
         )
     mol, source = _with_bond_orders(structure, group, template, where)
     notes.append(f"co-crystal ligand {group}: bond orders from {source}")

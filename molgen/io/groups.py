@@ -17,6 +17,9 @@ from molgen.vocabulary import ADDITIVES, COFACTORS, METALS, SUGARS
 COVALENT_CUTOFF = 1.9
 """Distance in Å below which two non-metal heavy atoms of different residues are bonded."""
 
+DISULFIDE_CUTOFF = 2.4
+"""The same for sulfur and selenium among each other; S-S bonds are 2.05 Å long, Se-Se 2.35 Å."""
+
 MIN_LIGAND_ATOMS = 6
 """Heavy atoms a co-crystal ligand has at least."""
 
@@ -48,7 +51,10 @@ def find_groups(protein: Protein, parsed: ParsedFile) -> tuple[tuple[HeteroGroup
         if candidate and joined and group.code not in SUGARS and index not in bonded:
             notes.append(f"{group} is bonded to {groups[joined[0]]}: a part of a larger ligand")
         candidate = candidate and not joined
-        typed.append(replace(group, is_ligand=candidate, covalent=index in bonded))
+        partners = tuple(groups[other].residue for other in joined)
+        typed.append(
+            replace(group, is_ligand=candidate, covalent=index in bonded, partners=partners)
+        )
     typed, more = _with_stand_ins(protein, typed)
     return tuple(typed), notes + more
 
@@ -113,17 +119,25 @@ def _close_pairs(protein: Protein, owner: np.ndarray, usable: np.ndarray) -> lis
     if not len(mine):
         return []
     polymer = np.flatnonzero(~protein.hetero & usable)
-    tree = cKDTree(protein.coords[mine])
-    near = cKDTree(protein.coords[polymer]).query_ball_tree(tree, COVALENT_CUTOFF)
-    pairs = [(int(polymer[i]), int(mine[j])) for i, others in enumerate(near) for j in others]
+    pairs = _bonding(protein, polymer, mine)
     between: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for i, j in tree.query_pairs(COVALENT_CUTOFF):
-        first, second = int(mine[i]), int(mine[j])
-        key = tuple(sorted((int(owner[first]), int(owner[second]))))
-        if key[0] != key[1]:
-            between.setdefault((key[0], key[1]), []).append((first, second))
+    for first, second in _bonding(protein, mine, mine):
+        one, two = int(owner[first]), int(owner[second])
+        if one < two:  # every pair comes twice
+            between.setdefault((one, two), []).append((first, second))
     # More contacts than a linkage has: two groups that overlap, not a bond.
     return pairs + [contacts[0] for contacts in between.values() if len(contacts) <= 2]
+
+
+def _bonding(protein: Protein, ours: np.ndarray, theirs: np.ndarray) -> list[tuple[int, int]]:
+    """Return pairs of atoms, one of either set of indices, at bonding distance."""
+    trees = [cKDTree(protein.coords[atoms]) for atoms in (ours, theirs)]
+    near = trees[0].sparse_distance_matrix(trees[1], DISULFIDE_CUTOFF, output_type="ndarray")
+    first, second = ours[near["i"]], theirs[near["j"]]
+    sulfur = np.isin(protein.elements, ("S", "Se"))
+    limit = np.where(sulfur[first] & sulfur[second], DISULFIDE_CUTOFF, COVALENT_CUTOFF)
+    bonded = (near["v"] <= limit) & (first != second)
+    return list(zip(first[bonded].tolist(), second[bonded].tolist(), strict=True))
 
 
 def _declared_pairs(

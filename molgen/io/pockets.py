@@ -108,8 +108,9 @@ def _from_ligand(
     atoms = structure.atoms.coords[group.atoms].astype(np.float64)
     pocket = Pocket(atoms.mean(0), np.full(3, edge), f"co-crystal ligand {group}")
     occupants = _occupants(structure, ligands, atoms, OVERLAP)
-    others = tuple(g for g in occupants if g is not group)
-    return pocket, (group, *others)
+    whole = structure.molecule(group)
+    places = {part.residue for part in whole}
+    return pocket, (*whole, *(g for g in occupants if g.residue not in places))
 
 
 def _matching_groups(rest: str, structure: Structure) -> tuple[HeteroGroup, ...]:
@@ -170,7 +171,10 @@ def _from_file(
     near = _occupants(structure, structure.reposable, ligand.coords, OVERLAP)
     # also a cofactor in whose very place the reference stands
     others = [g for g in structure.groups if g not in near and not g.covalent and len(g.atoms) > 1]
-    return pocket, (*near, *_occupants(structure, others, ligand.coords, SAME_PLACE))
+    near += _occupants(structure, others, ligand.coords, SAME_PLACE)
+    # or a peptide, which is no hetero group
+    chains = [g for g in structure.standing_at(ligand.coords) if g.code == "chain"]
+    return pocket, (*near, *chains)
 
 
 def _from_center(

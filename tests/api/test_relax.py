@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rdkit import Chem
+from rdkit.Chem import AllChem
 
 from molgen.api import relax as module
 from molgen.api.relax import RelaxRunConfig, relax
+from molgen.api.relax_inputs import PoseGroup, read_poses, read_relax_target
 from molgen.api.relax_poses import PoseRelaxer, choose_platform, refusal, vina_score
 from molgen.energy.relax_settings import RelaxSettings
 from molgen.errors import DeviceError, InputError, LigandError, OutputError
 from molgen.io import find_group, read_ligand, read_structure, write_sdf
 from molgen.scoring.validity import Validity
+from molgen.structure import Ligand
 
 QUICK = RelaxRunConfig(
     platform="CPU", physics=RelaxSettings(flexible=0.0, reach=6.0, iterations=60, soften=10)
@@ -184,3 +187,47 @@ def test_what_was_relaxed_before_does_not_matter(target):
         return found[-1][0].properties
 
     assert relaxed(6.0, 0.0) == relaxed(0.0)
+
+
+@pytest.mark.parametrize(
+    ("pose", "template"),
+    [
+        ("C[NH+]1CCCC1", "CN1CCCC1"),
+        ("CN1CCCC1", "C[NH+]1CCCC1"),
+        ("C[C@H]([NH3+])C(=O)[O-]", "C[C@H](N)C(=O)O"),
+        ("Cc1c[nH]cn1", "Cc1cnc[nH]1"),
+        ("CS(=O)(=O)[N-]c1ccccc1", "CS(=O)(=O)Nc1ccccc1"),
+        ("C=CC#N", "CCC#N"),
+    ],
+)
+def test_the_given_ligand_decides_charges_and_tautomers(tmp_path, pose, template):
+    mol = Chem.AddHs(Chem.MolFromSmiles(pose))
+    AllChem.EmbedMolecule(mol, randomSeed=3)
+    write_sdf(tmp_path / "x.sdf", [(Chem.RemoveHs(mol), {})])
+    (group,) = read_poses(tmp_path / "x.sdf", template)
+    wanted = Chem.CanonSmiles(template)
+    assert [Chem.MolToSmiles(ligand.mol) for ligand in group.poses] == [wanted]
+
+
+def test_another_molecule_of_as_many_atoms_is_refused(tmp_path):
+    mol = Chem.AddHs(Chem.MolFromSmiles("CCCO"))
+    AllChem.EmbedMolecule(mol, randomSeed=3)
+    write_sdf(tmp_path / "x.sdf", [(Chem.RemoveHs(mol), {})])
+    (group,) = read_poses(tmp_path / "x.sdf", "CC(C)O")
+    assert not group.poses and "is not the ligand CC(C)O" in group.errors[0][1]
+
+
+def test_the_group_in_whose_place_the_pose_stands_is_no_receptor(tmp_path):
+    """A cofactor beside a ligand and both halves of a sugar; their neighbours stay."""
+    examples = Path(__file__).resolve().parents[2] / "data/examples"
+    for name, codes in (("6xg5.cif", ["NDP"]), ("7x9k.cif.gz", ["GLC", "FRU"])):
+        structure = read_structure(examples / name)
+        atoms = np.concatenate([g.atoms for g in structure.groups if g.code in codes])
+        pose = Chem.RWMol()
+        for element in structure.atoms.elements[atoms]:
+            pose.AddAtom(Chem.Atom(str(element)))
+        pose.AddConformer(Chem.Conformer(len(atoms)))
+        pose.GetConformer().SetPositions(structure.atoms.coords[atoms].astype(float))
+        group = PoseGroup("x", None, (1,), (Ligand("x", pose.GetMol()),))
+        target = read_relax_target(examples / name, [group])
+        assert [g.code for g in target.removed] == codes

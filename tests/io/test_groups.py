@@ -141,3 +141,23 @@ def test_covalent_by_struct_conn(write, peptide, nicotinate):
     path = write(model.make_mmcif_document().as_string(), "case.cif")
     assert "_struct_conn" in path.read_text()
     assert read_structure(path).groups[0].covalent
+
+
+def test_covalent_through_two_sulfurs(write, peptide, line):
+    """2.05 Å is a disulfide and no bond for carbon; the methionine's sulfur stands in."""
+    ring = six_ring(line, "XYZ", "A:501", 50.0)
+    x, y, z = -12.226, -10.118, 33.552  # SD of MET A:1
+    for element, bonded in (("S", True), ("C", False)):
+        tail = line(f"{element}9", "XYZ", "A:501", (x + 2.05, y, z), element)
+        (group,) = read_structure(write(peptide + ring + tail)).groups
+        assert group.covalent is bonded
+
+
+def test_a_part_of_a_larger_ligand_is_not_posed_alone(examples):
+    structure = read_structure(examples / "7x9k.cif.gz")
+    fructose = find_group(structure, "FRU")
+    assert [group.code for group in structure.molecule(fructose)] == ["FRU", "GLC"]
+    with pytest.raises(LigandError, match=r"FRU B:2 is bonded to GLC B:1: a part of a larger"):
+        cocrystal_ligand(structure, fructose)
+    (metal,) = structure.molecule(structure.groups[4])
+    assert metal is structure.groups[4]

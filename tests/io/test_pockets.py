@@ -10,7 +10,7 @@ import pytest
 from rdkit import Chem
 
 from molgen.errors import InputError, PocketError
-from molgen.io import read_structure
+from molgen.io import read_structure, write_pdb, write_sdf
 from molgen.io.pockets import default_spec, list_pockets, resolve_pocket
 from molgen.structure import HeteroGroup, Protein, ResidueId, Structure
 
@@ -211,3 +211,24 @@ def test_a_cofactor_in_the_place_of_the_reference_goes_and_one_beside_it_stays(
     assert cofactor in removed
     _, removed = resolve_pocket(str(EXAMPLES / "6xg5_TOP.sdf"), structure)
     assert [group.code for group in removed] == ["TOP"]
+
+
+def test_a_part_of_a_sugar_takes_the_whole_with_it() -> None:
+    structure = read_structure(EXAMPLES / "7x9k.cif.gz")
+    _, removed = resolve_pocket("ligand:FRU", structure)
+    assert [group.code for group in removed[:2]] == ["FRU", "GLC"]
+
+
+def test_a_peptide_in_the_place_of_the_reference_goes(tmp_path: Path) -> None:
+    """The last three residues as a chain of their own, and the same as a reference ligand."""
+    structure = read_structure(EXAMPLES / "6xg5.cif")
+    atoms = structure.atoms
+    last = sorted(set(atoms.residue_numbers[~atoms.hetero].tolist()))[-3:]
+    tail = np.isin(atoms.residue_numbers, last) & ~atoms.hetero
+    chains = np.where(tail, "P", atoms.chains).astype(atoms.chains.dtype)
+    structure = replace(structure, atoms=replace(atoms, chains=chains))
+    mol = Chem.MolFromPDBBlock(write_pdb(None, atoms.select(tail)))
+    write_sdf(tmp_path / "peptide.sdf", [(mol, {})])
+    _, removed = resolve_pocket(str(tmp_path / "peptide.sdf"), structure)
+    assert [str(group) for group in removed] == [f"chain P:{last[0]}"]
+    assert "P" not in structure.receptor(removed).chains.tolist()
