@@ -22,6 +22,8 @@ TORSION_BINS = 72
 TORSION_CAP = 10.0
 """Most that one torsion can cost; the statistics behind the preferences are thin beyond."""
 
+_LINE = 0.3  # Å; atoms spread less than this across an axis lie in a line
+
 
 @dataclass(frozen=True)
 class LigandTemplate:
@@ -76,8 +78,11 @@ def build_template(ligand: Ligand, embedded: Chem.Mol) -> LigandTemplate:
         for torsion, quad in enumerate(quads):
             _turn(coords, tree, torsion, reference[torsion] - dihedral(coords, *quad))
         coords -= coords[:root_end].mean(axis=0)
+    # atoms in a line leave the turn about it open: then the other atoms decide on it
+    flat = np.linalg.svd(conformers[0][:root_end], compute_uv=False)[1:2].sum() < _LINE
+    fixed = slice(None) if flat else slice(root_end)
     for coords in conformers[1:]:
-        coords[:] = coords @ superpose(coords[:root_end], conformers[0][:root_end])
+        coords[:] = coords @ superpose(coords[fixed], conformers[0][fixed])
     return LigandTemplate(tree, conformers, quads, _torsion_energy(embedded, tree, conformers[0]))
 
 

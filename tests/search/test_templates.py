@@ -72,3 +72,12 @@ def test_a_rigid_ligand_has_no_torsion():
 def test_single_conformers_come_one_by_one(made):
     singles = list(made.template.each_conformer())
     assert [len(single.conformers) for single in singles] == [1] * len(made.template.conformers)
+
+
+@pytest.mark.parametrize("smiles", ["CCCCCCCC", "OCCOCCOCCOCCO", "CCN(CC)CCOCCN"])
+def test_a_swapped_conformer_stays_where_it_was_where_the_root_is_a_line(smiles):
+    """Two atoms leave the turn about them open, which threw the others about 5 Å."""
+    template = template_of(smiles, 6)
+    assert template.tree.span[0, 0] == 2
+    first, *others = template.conformers
+    assert max(np.sqrt(((c - first) ** 2).sum(-1).mean()) for c in others) < 1.2
