@@ -160,7 +160,9 @@ def _amber_part(
     cut = np.isin(residue, ordinals[_false_ends(receptor, ordinals, joined)])
     border = ~core[residue]
     # a chain end that is none in the protein: no charges, no atoms that only an end has
-    charges[border | (cut & np.isin(names, (*BACKBONE, "H", "HA", *_TERMINAL)))] = 0.0
+    silent = border | (cut & np.isin(names, (*BACKBONE, "H", "HA", *_TERMINAL)))
+    charges[silent] = 0.0
+    pair_params[silent[pairs].any(axis=1), 0] = 0.0
     lennard_jones[cut & (source < 0) & np.isin(names, _TERMINAL), 1] = 0.0
     heavy = elements != "H"
     backbone = heavy & np.isin(names, BACKBONE)

@@ -222,3 +222,12 @@ def test_what_cannot_be_modelled_is_said_or_refused(receptor, ligand):
     assert not found.movable[found.residue == first].any()
     cut = receptor.select((receptor.residue_index() != first) | (receptor.atom_names != "CB"))
     assert len(pocket_atoms(cut, coords, 6.0)) == len(whole)
+
+
+def test_atoms_without_a_charge_have_none_towards_their_fourth_neighbours(pocket):
+    """Atoms of cut chains are silent; their 1-4 pairs kept the charges of a real chain end."""
+    silent = pocket.charges == 0.0
+    touched = silent[pocket.pairs].any(axis=1)
+    assert touched.sum() > 100 and (~touched).sum() > 100
+    assert not pocket.pair_params[touched, 0].any()
+    assert np.count_nonzero(pocket.pair_params[~touched, 0]) > 100
