@@ -33,7 +33,10 @@ from molgen.scoring.receptor import ReceptorView
 _SEARCH = 8.0  # Å; the package looks 6 Å from heavy atoms and 4.8 Å from hydrogens
 _PACKAGE_SEARCH = 6.0  # Å, the package's default where its configuration says nothing
 _FEW = 2  # conformers of the quick energy verdict
-_MARGIN = 10.0  # how many times off the threshold a pose must be for the quick verdict
+# How many times off the threshold a pose must be for the quick verdict. For 126 ligands of the
+# development sets the mean of 50 was 0.92 to 1.39 times the lower energy of two, 0.79 to 1.29
+# times the higher.
+_MARGIN = 3.0
 _CLEARLY_POSITIVE = 5.0  # kcal/mol
 
 Results = dict[str, Any]
@@ -170,6 +173,8 @@ class Busters:
                 return {"energy_ratio_passes": True}
         _, _, observed = add_hydrogens_with_uff_positions(Chem.Mol(pose))
         if few is not None and min(few) > _CLEARLY_POSITIVE:
+            if observed / min(few) <= threshold / _MARGIN:
+                return {"energy_ratio_passes": True}
             if observed / max(few) > threshold * _MARGIN:
                 return {"energy_ratio_passes": False}
         many = _ensemble(inchi, parameters["ensemble_number_conformations"], self._threads)
