@@ -15,7 +15,7 @@ from rdkit import Chem
 
 from molgen.api.output_folder import Record
 from molgen.api.relax_poses import Measure, PoseRelaxer, RelaxOutcome
-from molgen.scoring.pose_scorers import PoseScorer
+from molgen.scoring.pose_scorers import PoseScorer, field_of
 from molgen.structure import Ligand, Poses
 
 
@@ -85,8 +85,11 @@ def relax_found(
         return sampler.rescore(ligand, coords, seed).scores
 
     def confidence(ligand: Ligand, coords: np.ndarray) -> np.ndarray:
-        """Rate poses among all that were found."""
-        said = scorer.rated(_joined(found, sampler.rescore(ligand, coords, seed))).confidence
+        """Rate poses among those that were found."""
+        both = _joined(found, sampler.rescore(ligand, coords, seed))
+        field = np.zeros(len(both), dtype=bool)
+        field[: len(found)] = field_of(found.scores, scorer.together)
+        said = scorer.rated(both, field).confidence
         assert said is not None
         return said[len(found) :]
 

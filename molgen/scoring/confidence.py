@@ -27,6 +27,7 @@ from molgen.scoring.confidence_network import (
     pose_set,
 )
 from molgen.scoring.pose_features import RATED, TERMS, pose_features
+from molgen.scoring.pose_scorers import field_of
 
 if TYPE_CHECKING:
     from molgen.structure import Poses, Protein
@@ -160,8 +161,8 @@ class ConfidenceScorer:
             return "no pose has a negative score; does the box leave it room?"
         return ""
 
-    def rated(self, poses: Poses) -> Poses:
-        """Return the poses with their confidence, in their order; they are rated together."""
+    def rated(self, poses: Poses, field: np.ndarray | None = None) -> Poses:
+        """Return the poses with their confidence, in their order; see `PoseScorer.rated`."""
         from molgen.datasets.encode import describe_pose
 
         if not len(poses):
@@ -170,7 +171,9 @@ class ConfidenceScorer:
         points = poses.coords.reshape(-1, 3)
         near = self.protein.select(self.protein.near(points, reach + 2.0))
         entry = describe_pose(near, poses.ligand, poses.coords[0], points.mean(0))
-        features = pose_features(poses.coords, poses.terms)
+        if field is None:
+            field = field_of(poses.scores, self.together)
+        features = pose_features(poses.coords, poses.terms, field)
         given = pose_set(poses.coords, ligand_of(entry), target_of(entry), features, reach)
         with torch.inference_mode():
             said = self.model(given)

@@ -36,8 +36,13 @@ class PoseScorer(Protocol):
     def refuses(self, poses: Poses) -> str:
         """Return why it cannot rate the poses, which then keep the order of their scores; or ""."""
 
-    def rated(self, poses: Poses) -> Poses:
-        """Return the poses in their order: with their confidence, or as given."""
+    def rated(self, poses: Poses, field: np.ndarray | None = None) -> Poses:
+        """Return the poses in their order: with their confidence, or as given.
+
+        Args:
+            field: (poses,) bool, those that every pose is judged among; by default `field_of` the
+                scores and ``together``, so that asking for more poses changes no confidence.
+        """
 
 
 class EnergyScorer:
@@ -53,7 +58,7 @@ class EnergyScorer:
         """Return "": every pose has a score."""
         return ""
 
-    def rated(self, poses: Poses) -> Poses:
+    def rated(self, poses: Poses, field: np.ndarray | None = None) -> Poses:
         """Return the poses as they are."""
         return poses
 
@@ -71,6 +76,13 @@ def build_pose_scorer(name: str, protein: Protein, checkpoint: str) -> PoseScore
     make: Any = POSE_SCORERS[name]
     scorer: PoseScorer = make(protein, checkpoint)
     return scorer
+
+
+def field_of(scores: np.ndarray, count: int) -> np.ndarray:
+    """Return the ``count`` lowest of ``scores``, (poses,) bool; all where there are no more."""
+    field = np.zeros(len(scores), dtype=bool)
+    field[np.argsort(scores, kind="stable")[:count]] = True
+    return field
 
 
 def best_first(poses: Poses) -> Poses:

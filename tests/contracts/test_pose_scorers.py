@@ -87,6 +87,25 @@ def test_one_pose_or_none_can_be_rated(scorer, poses):
     assert len(merit(scorer, poses.take(np.array([], dtype=int)))) == 0
 
 
+def test_more_poses_than_it_wants_at_once_change_nothing(scorer, poses):
+    """`--num-poses 100` must not change what is said of the first forty."""
+    many = poses.take(np.tile(np.arange(8), 7))
+    lift = np.repeat(np.arange(7.0), 8)  # so that the last sixteen have the highest scores
+    terms = poses.take(np.tile(np.arange(8), 7)).terms
+    terms = terms | {"internal": terms["internal"] + 10 * lift}
+    many = replace(many, scores=many.scores + 10 * lift, terms=terms)
+    first = many.take(np.arange(40))
+    np.testing.assert_allclose(merit(scorer, many)[:40], merit(scorer, first), atol=1e-5)
+
+
+def test_poses_outside_the_field_do_not_vote(scorer, poses):
+    copies = poses.take(np.tile(np.arange(8), 2))
+    found = merit(scorer, poses)
+    rated = scorer.rated(copies, np.arange(16) < 8)
+    said = -rated.scores if rated.confidence is None else rated.confidence
+    np.testing.assert_allclose(said, np.tile(found, 2), atol=1e-5)
+
+
 def test_the_best_come_first(scorer, poses):
     found = best_first(scorer.rated(poses))
     value = -found.scores if found.confidence is None else found.confidence
