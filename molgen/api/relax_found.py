@@ -15,7 +15,8 @@ from rdkit import Chem
 
 from molgen.api.output_folder import Record
 from molgen.api.relax_poses import Measure, PoseRelaxer, RelaxOutcome
-from molgen.scoring.pose_scorers import PoseScorer, field_of
+from molgen.scoring.pose_features import field_of
+from molgen.scoring.pose_scorers import PoseScorer
 from molgen.structure import Ligand, Poses
 
 

@@ -26,8 +26,7 @@ from molgen.scoring.confidence_network import (
     PoseSet,
     pose_set,
 )
-from molgen.scoring.pose_features import RATED, TERMS, pose_features
-from molgen.scoring.pose_scorers import field_of
+from molgen.scoring.pose_features import RATED, TERMS, field_of, pose_features
 
 if TYPE_CHECKING:
     from molgen.structure import Poses, Protein

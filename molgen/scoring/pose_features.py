@@ -28,6 +28,13 @@ NEAR = 2.0
 """Å in place; poses nearer than this agree."""
 
 
+def field_of(scores: np.ndarray, count: int) -> np.ndarray:
+    """Return the ``count`` lowest of ``scores``, (poses,) bool; all where there are no more."""
+    field = np.zeros(len(scores), dtype=bool)
+    field[np.argsort(scores, kind="stable")[:count]] = True
+    return field
+
+
 def search_score(terms: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return what the search ranks by, (poses,) kcal/mol, from the energies in `TERMS`."""
     return np.asarray(terms["receptor"] + terms["contacts"] + terms["internal"] + terms["strain"])

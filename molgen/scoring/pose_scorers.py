@@ -78,13 +78,6 @@ def build_pose_scorer(name: str, protein: Protein, checkpoint: str) -> PoseScore
     return scorer
 
 
-def field_of(scores: np.ndarray, count: int) -> np.ndarray:
-    """Return the ``count`` lowest of ``scores``, (poses,) bool; all where there are no more."""
-    field = np.zeros(len(scores), dtype=bool)
-    field[np.argsort(scores, kind="stable")[:count]] = True
-    return field
-
-
 def best_first(poses: Poses) -> Poses:
     """Return the poses sorted by confidence, of equal confidence or without one by score."""
     if poses.confidence is None:
