@@ -137,7 +137,8 @@ def read_references(path: Path) -> list[Chem.Mol]:
 def _records(path: Path, *, sanitize: bool) -> list[Chem.Mol | None]:
     """Return the records of an SDF or MOL2 file, None for those that RDKit cannot read."""
     mol2 = file_suffix(path) == ".mol2"
-    records = split_records(read_text(path, LigandError), mol2)
+    text = read_text(path, LigandError)
+    records = [record for record in split_records(text, mol2) if record.strip()]
     if mol2:
         return [Chem.MolFromMol2Block(r, sanitize=sanitize, removeHs=False) for r in records]
     supplier = Chem.SDMolSupplier()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import AllChem
 from scipy.spatial import cKDTree
 
 from molgen.errors import LigandError
@@ -20,6 +19,8 @@ from molgen.structure import HeteroGroup, Ligand, Protein
 
 _SAME_PLACE = 2.0
 """Å between atoms of a pose and of a ligand in the structure, which then is no receptor."""
+_MOST_WAYS = 1000
+"""Ways to lay a template on a pose that are compared."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,11 @@ def _checked(row: LigandRow, template: Ligand | None, path: Path) -> LigandRow:
     try:
         if row.ligand.num_atoms != template.num_atoms:  # RDKit would take a part for the whole
             raise ValueError("other numbers of atoms")
+        if _graph(row.ligand.mol) == _graph(template.mol):
+            return row
         with quiet_rdkit():
-            mol = AllChem.AssignBondOrdersFromTemplate(template.mol, _bare(row.ligand.mol))
-            found = finish_ligand(Chem.Mol(mol), name=row.ligand.name, where=where)
+            mol = _as_template(row.ligand.mol, template.mol)
+            found = finish_ligand(mol, name=row.ligand.name, where=where)
         if _graph(found.mol) != _graph(template.mol):
             raise ValueError("another molecule")
     except (ValueError, RuntimeError):
@@ -105,24 +108,63 @@ def _checked(row: LigandRow, template: Ligand | None, path: Path) -> LigandRow:
     return replace(row, ligand=replace(found, notes=row.ligand.notes))
 
 
-def _bare(mol: Chem.Mol) -> Chem.Mol:
-    """Return the atoms joined by single bonds, without charges and placed hydrogens.
+def _as_template(mol: Chem.Mol, template: Chem.Mol) -> Chem.Mol:
+    """Return the atoms of a pose with bonds, charges and hydrogens of the template.
 
-    RDKit leaves a molecule as it is where a template matches it already, and a neutral atom
-    matches a charged one.
+    Of the ways to lay one skeleton on the other it takes that with most bonds as the pose has them,
+    then that whose multiple bonds are shortest. RDKit's `AssignBondOrdersFromTemplate` leaves a
+    charged pose as it is under a neutral template, and takes the first way there is.
+
+    Raises:
+        ValueError: other skeletons, or no valid molecule.
     """
-    bare = Chem.RWMol(mol)
-    for bond in bare.GetBonds():
-        bond.SetBondType(Chem.BondType.SINGLE)
-        bond.SetIsAromatic(False)
-        bond.SetStereo(Chem.BondStereo.STEREONONE)
-    for atom in bare.GetAtoms():
-        atom.SetIsAromatic(False)
-        atom.SetFormalCharge(0)
-        atom.SetNumRadicalElectrons(0)
-        atom.SetNumExplicitHs(0)
-        atom.SetNoImplicit(False)
-        atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
+    ways = _skeleton(mol).GetSubstructMatches(
+        _skeleton(template), uniquify=False, maxMatches=_MOST_WAYS
+    )
+    if not ways or mol.GetNumBonds() != template.GetNumBonds():
+        raise ValueError("another skeleton")
+    points = mol.GetConformer().GetPositions()
+    wanted = [
+        (b.GetBeginAtomIdx(), b.GetEndAtomIdx(), b.GetBondTypeAsDouble())
+        for b in template.GetBonds()
+    ]
+    has = np.zeros((mol.GetNumAtoms(), mol.GetNumAtoms()))
+    for bond in mol.GetBonds():
+        i, j = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+        has[i, j] = has[j, i] = bond.GetBondTypeAsDouble()
+
+    def cost(way: tuple[int, ...]) -> tuple[int, float]:
+        placed = [(way[i], way[j], order) for i, j, order in wanted]
+        moved = sum(has[i, j] != order for i, j, order in placed)
+        long = sum(order * np.linalg.norm(points[i] - points[j]) for i, j, order in placed)
+        return int(moved), float(long)
+
+    way = min(ways, key=cost)
+    changed = Chem.RWMol(mol)
+    for bond in template.GetBonds():
+        ours = changed.GetBondBetweenAtoms(way[bond.GetBeginAtomIdx()], way[bond.GetEndAtomIdx()])
+        ours.SetStereo(Chem.BondStereo.STEREONONE)
+        ours.SetBondType(bond.GetBondType())
+        ours.SetIsAromatic(bond.GetIsAromatic())
+    for atom in template.GetAtoms():
+        ours = changed.GetAtomWithIdx(way[atom.GetIdx()])
+        ours.SetIsAromatic(atom.GetIsAromatic())
+        ours.SetFormalCharge(atom.GetFormalCharge())
+        ours.SetNumRadicalElectrons(atom.GetNumRadicalElectrons())
+        ours.SetNumExplicitHs(atom.GetNumExplicitHs())
+        ours.SetNoImplicit(atom.GetNoImplicit())
+        ours.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
+    Chem.SanitizeMol(changed)
+    return changed.GetMol()
+
+
+def _skeleton(mol: Chem.Mol) -> Chem.Mol:
+    """Return the atoms joined by single bonds, without charges, hydrogens and stereo."""
+    bare = Chem.RWMol()
+    for atom in mol.GetAtoms():
+        bare.AddAtom(Chem.Atom(atom.GetAtomicNum()))
+    for bond in mol.GetBonds():
+        bare.AddBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), Chem.BondType.SINGLE)
     return bare.GetMol()
 
 

@@ -126,6 +126,7 @@ def ligand_from_smiles(text: str, *, where: str, name: str = "") -> Ligand:
         mol = Chem.MolFromSmiles(parts[0])
         if mol is not None and len(parts) > 1 and parts[1].startswith("|"):
             mol = Chem.MolFromSmiles(text.strip()) or mol  # CXSMILES, where it is one
+            mol.RemoveAllConformers()
     if mol is None:
         reason = rdkit_complaint(lambda: Chem.MolFromSmiles(parts[0]))
         raise LigandError(f"{where}: {reason or 'RDKit cannot read the SMILES'}")

@@ -14,21 +14,25 @@ _UNUSED = (b"ANISOU", b"SIGATM", b"SIGUIJ")
 def as_one_file(content: bytes) -> tuple[bytes, list[str]]:
     """Return PDB text with the atoms behind an ``END`` record, without anisotropic records.
 
-    What follows an ``END`` is left out where its first atom was there before: another frame or
-    model of the same. The notes say what was done about atoms behind ``END``.
+    What follows an ``END`` is left out where most of its atoms were there before, another frame of
+    the same, and in a file with MODEL records. The notes say what was done.
     """
     lines = content.splitlines(keepends=True)
     kept = [line for line in lines if line[:6] not in _UNUSED]
     ends = [k for k, line in enumerate(kept) if line[:6].rstrip() == b"END"]
     if not ends or not any(line[:6] in _ATOMS for line in kept[ends[0] :]):
         return (content if len(kept) == len(lines) else b"".join(kept)), []
+    if any(line[:6] == b"MODEL " for line in kept):  # models are told by their own records
+        behind = sum(line[:6] in _ATOMS for line in kept[ends[0] :])
+        note = f"{behind} atom records behind an END record left out: the file has MODEL records"
+        return (content if len(kept) == len(lines) else b"".join(kept)), [note]
     seen: set[bytes] = set()
     parts: list[bytes] = []
     added = dropped = 0
     for begin, end in zip([0, *(k + 1 for k in ends)], [*ends, len(kept)], strict=True):
         part = kept[begin:end]
         places = [line[12:27] for line in part if line[:6] in _ATOMS]
-        if places and places[0] in seen:
+        if 2 * sum(place in seen for place in places) > len(places):
             dropped += 1
             continue
         added += len(places) if seen else 0
@@ -38,5 +42,5 @@ def as_one_file(content: bytes) -> tuple[bytes, list[str]]:
     if added:
         notes.append(f"{added} atom records behind an END record read too")
     if dropped:
-        notes.append(f"{dropped} more models behind END records left out")
+        notes.append(f"{dropped} frames behind END records left out")
     return b"".join([*parts, b"END\n"]), notes

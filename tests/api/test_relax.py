@@ -231,3 +231,38 @@ def test_the_group_in_whose_place_the_pose_stands_is_no_receptor(tmp_path):
         group = PoseGroup("x", None, (1,), (Ligand("x", pose.GetMol()),))
         target = read_relax_target(examples / name, [group])
         assert [g.code for g in target.removed] == codes
+
+
+@pytest.mark.parametrize("smiles", ["C1CCCCC1c1ccccc1", "C=CCCC", "OC1CCCCC1=O", "OCCC(=O)O"])
+@pytest.mark.parametrize("charged", [False, True])
+def test_bonds_of_a_pose_stay_where_they_are(tmp_path, smiles, charged):
+    """Skeletons are more symmetric than molecules; the pose has its atoms in another order."""
+    smiles = "C[N+](C)(C)" + smiles if charged else smiles
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    AllChem.EmbedMolecule(mol, randomSeed=3)
+    plain = Chem.MolFromMolBlock(Chem.MolToMolBlock(mol))  # with the decimals of a file
+    back = Chem.RenumberAtoms(plain, list(range(plain.GetNumAtoms()))[::-1])
+    write_sdf(tmp_path / "x.sdf", [(back, {})])
+    (group,) = read_poses(tmp_path / "x.sdf", smiles)
+    assert bonds_at(group.poses[0].mol) == bonds_at(plain)
+
+
+@pytest.mark.parametrize("pose", ["CC(=C)C(=O)CC[NH3+]", "C=CCCC[NH3+]", "O=C1CCC(O)C([NH3+])C1"])
+def test_bonds_stay_where_the_template_changes_a_charge(tmp_path, pose):
+    mol = Chem.AddHs(Chem.MolFromSmiles(pose))
+    AllChem.EmbedMolecule(mol, randomSeed=3)
+    plain = Chem.MolFromMolBlock(Chem.MolToMolBlock(mol))  # with the decimals of a file
+    back = Chem.RenumberAtoms(plain, list(range(plain.GetNumAtoms()))[::-1])
+    write_sdf(tmp_path / "x.sdf", [(back, {})])
+    (group,) = read_poses(tmp_path / "x.sdf", pose.replace("[NH3+]", "N"))
+    assert bonds_at(group.poses[0].mol) == bonds_at(plain)
+    assert not Chem.GetFormalCharge(group.poses[0].mol)
+
+
+def bonds_at(mol: Chem.Mol) -> set:
+    """Return every bond as the places of its ends and its order."""
+    points = [tuple(p) for p in mol.GetConformer().GetPositions().round(3).tolist()]
+    return {
+        (*sorted((points[b.GetBeginAtomIdx()], points[b.GetEndAtomIdx()])), b.GetBondTypeAsDouble())
+        for b in mol.GetBonds()
+    }

@@ -447,7 +447,7 @@ def test_frames_between_end_records_are_not_one_structure(write, peptide, nicoti
     frame = peptide + nicotinate() + "END\n"
     structure = read_structure(write(3 * frame))
     assert len(structure.atoms) == 43
-    assert "2 more models behind END records left out" in notes_of(structure)
+    assert "2 frames behind END records left out" in notes_of(structure)
 
 
 def test_anisotropic_records_that_lost_their_atom_do_no_harm(write, peptide):
@@ -479,3 +479,11 @@ def test_a_peptide_beside_a_protein_is_named(write, peptide):
     kept = structure.receptor((chain,))
     assert set(kept.chains.tolist()) == {"A"}
     assert "short chains" not in notes_of(read_structure(write(text)))
+
+
+def test_models_and_end_records_do_not_mix(write, peptide, nicotinate):
+    """Docked models behind a protein: only the protein is read, and that is said."""
+    text = peptide + "END\nMODEL        1\n" + nicotinate() + "ENDMDL\nEND\n"
+    structure = read_structure(write(text))
+    assert len(structure.atoms) == 34
+    assert "9 atom records behind an END record left out" in notes_of(structure)
