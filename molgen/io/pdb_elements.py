@@ -22,7 +22,7 @@ def with_elements(content: bytes) -> bytes:
     off their column. Everything else is left to the parser.
     """
     lines = content.splitlines(keepends=True)
-    blank = [k for k, line in enumerate(lines) if _is_atom(line) and not line[76:78].strip()]
+    blank = [k for k, line in enumerate(lines) if is_atom(line) and not line[76:78].strip()]
     names: dict[bytes, set[bytes]] = {}
     for k in blank:
         names.setdefault(lines[k][17:27], set()).add(lines[k][12:16])
@@ -47,5 +47,6 @@ def _element(name: str) -> str:
     return letters[0] if misleads else ""
 
 
-def _is_atom(line: bytes) -> bool:
+def is_atom(line: bytes) -> bool:
+    """Tell whether a line of PDB text is an atom record."""
     return line[:6] in (b"ATOM  ", b"HETATM")

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-_ATOMS = (b"ATOM  ", b"HETATM")
+from molgen.io.pdb_elements import is_atom
+
 _UNUSED = (b"ANISOU", b"SIGATM", b"SIGUIJ")
 """About the atom before them; molgen reads none of it."""
 
@@ -19,19 +20,20 @@ def as_one_file(content: bytes) -> tuple[bytes, list[str]]:
     """
     lines = content.splitlines(keepends=True)
     kept = [line for line in lines if line[:6] not in _UNUSED]
+    plain = content if len(kept) == len(lines) else b"".join(kept)
     ends = [k for k, line in enumerate(kept) if line[:6].rstrip() == b"END"]
-    if not ends or not any(line[:6] in _ATOMS for line in kept[ends[0] :]):
-        return (content if len(kept) == len(lines) else b"".join(kept)), []
+    if not ends or not any(is_atom(line) for line in kept[ends[0] :]):
+        return plain, []
     if any(line[:6] == b"MODEL " for line in kept):  # models are told by their own records
-        behind = sum(line[:6] in _ATOMS for line in kept[ends[0] :])
+        behind = sum(is_atom(line) for line in kept[ends[0] :])
         note = f"{behind} atom records behind an END record left out: the file has MODEL records"
-        return (content if len(kept) == len(lines) else b"".join(kept)), [note]
+        return plain, [note]
     seen: set[bytes] = set()
     parts: list[bytes] = []
     added = dropped = 0
     for begin, end in zip([0, *(k + 1 for k in ends)], [*ends, len(kept)], strict=True):
         part = kept[begin:end]
-        places = [line[12:27] for line in part if line[:6] in _ATOMS]
+        places = [line[12:27] for line in part if is_atom(line)]
         if 2 * sum(place in seen for place in places) > len(places):
             dropped += 1
             continue
