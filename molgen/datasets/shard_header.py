@@ -58,7 +58,7 @@ def read_header(
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: not a readable shard of {what} ({error})") from None
     if found != kind:
-        raise StoreError(
-            f"{path}: format {found[0]} version {found[1]}, expected {kind[0]} version {kind[1]}"
-        )
+        expected = f"{kind[0]} version {kind[1]}" if kind[0] else f"a shard of {what}"
+        said = f"format {found[0]} version {found[1]}" if found[0] else "a shard of another kind"
+        raise StoreError(f"{path}: {said}, expected {expected}")
     return header, rows

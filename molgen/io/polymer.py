@@ -32,7 +32,7 @@ def polymer_residues(atoms: AtomTable, starts: np.ndarray) -> np.ndarray:
 
     The file's own word (mmCIF entities) comes first. Otherwise ATOM records of standard amino
     acids and nucleotides are polymer, and any other residue is when it is peptide-bonded to one,
-    as modified residues (LLP, KCX, CSO) are; a free amino acid stays a group.
+    as modified residues (LLP, KCX, CSO) and caps (ACE, NH2) are; a free amino acid stays a group.
     """
     names = [name.decode() for name in atoms.resnames[starts]]
     says = atoms.polymer[starts]
@@ -47,7 +47,7 @@ def polymer_residues(atoms: AtomTable, starts: np.ndarray) -> np.ndarray:
         hetatm = bool(atoms.hetatm[starts[residue]])
         if not hetatm and kind[names[residue]] == "polymer":
             result[residue] = True
-        elif bounds[residue + 1] - bounds[residue] > 1:
+        elif bounds[residue + 1] - bounds[residue] > 1 or names[residue] in CHAIN_CAPS:
             ask.append(int(residue))
     if ask and not result.any():
         # A file of HETATM records only: standard amino acids must be its chains.

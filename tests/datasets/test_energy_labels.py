@@ -18,6 +18,8 @@ from molgen.datasets.energy_labels import (
     read_shard,
     shard_bytes,
 )
+from molgen.datasets.shard import read_rows
+from molgen.datasets.shard import shard_bytes as store_shard_bytes
 from molgen.errors import StoreError
 
 NAME = "shard-00000.safetensors"
@@ -73,6 +75,15 @@ def test_a_shard_of_failures_only_is_a_shard(tmp_path):
     row = dict.fromkeys(INDEX_FIELDS, "") | {"id": "bad", "status": "failed"}
     (tmp_path / NAME).write_bytes(shard_bytes([], [row], ""))
     assert read_shard(tmp_path / NAME) == []
+
+
+def test_a_shard_of_another_kind_says_which(folder):
+    path, _ = folder
+    with pytest.raises(StoreError, match=r"-labels version 1, expected a shard of a store"):
+        read_rows(path / NAME)
+    (path / NAME).write_bytes(store_shard_bytes([], [], ""))
+    with pytest.raises(StoreError, match=r"a shard of another kind, expected .*energ.* version 1"):
+        read_header(path / NAME)
 
 
 def test_what_is_damaged_says_so(folder):

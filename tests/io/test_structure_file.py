@@ -204,6 +204,15 @@ def test_modified_residue_stays_in_the_chain(write, peptide, record):
     assert "modified residues kept in the chain: KCX A:2" in notes_of(structure)
 
 
+def test_a_cap_of_one_atom_belongs_to_its_chain(write, peptide, line):
+    """NH2 at the end of a peptide is one nitrogen; one by itself is a group as any other."""
+    bonded = line("N", "NH2", "A:5", (-7.9, -8.3, 22.7))
+    structure = read_structure(write(peptide + bonded))
+    assert not structure.groups and not structure.atoms.hetero.any()
+    alone = read_structure(write(peptide + line("N", "NH2", "A:5", (50, 50, 50))))
+    assert [group.code for group in alone.groups] == ["NH2"]
+
+
 @pytest.mark.parametrize("record", ["ATOM  ", "HETATM"])
 def test_free_amino_acid_like_group_is_not_chain(write, peptide, record):
     """Same atoms, 50 Å away: SAH has N, CA and C too and is no chain residue."""
