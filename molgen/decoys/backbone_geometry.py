@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 
 from molgen.errors import StructureError
+from molgen.geometry.dihedral import dihedral
 
 PEPTIDE_LIMIT = 2.0
 """C and the next N are bonded up to this distance, Å."""
@@ -184,15 +185,6 @@ def checked_backbone(backbone: np.ndarray) -> np.ndarray:
     if len(bad):
         raise StructureError(f"residue {bad[0]} of the backbone lacks N, CA or C (NaN or infinity)")
     return backbone.astype(np.float64)
-
-
-def dihedral(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """Return the torsions a-b-c-d of points (points, 3), radians in (-pi, pi], IUPAC sign."""
-    axis = c - b
-    left = np.cross(b - a, axis)
-    right = np.cross(axis, d - c)
-    sine = np.linalg.norm(axis, axis=-1) * ((b - a) * right).sum(-1)
-    return np.arctan2(sine, (left * right).sum(-1))
 
 
 def _angle(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:

@@ -12,11 +12,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from molgen.config import check, limited
-from molgen.decoys.backbone_geometry import bonded_to_next, dihedral, place_oxygen
+from molgen.decoys.backbone_geometry import bonded_to_next, place_oxygen
 from molgen.decoys.packing import pack
 from molgen.decoys.rotamers import GRID, SidechainTable, sidechain_table
 from molgen.decoys.sidechain_templates import CHIS, RESIDUES, SLOTS
 from molgen.errors import StructureError
+from molgen.geometry.dihedral import dihedral
 from molgen.structure.protein import Protein
 from molgen.vocabulary import RESIDUE_ATOMS
 

@@ -12,11 +12,11 @@ from molgen.decoys.backbone_geometry import (
     IDEAL_LENGTHS,
     backbone_from_torsions,
     bonded_to_next,
-    dihedral,
     internal_coordinates,
     place_oxygen,
 )
 from molgen.errors import StructureError
+from molgen.geometry.dihedral import dihedral
 
 sys.path.insert(0, str(Path(__file__).parent))
 from natives import native_backbone

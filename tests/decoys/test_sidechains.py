@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from molgen.decoys.backbone_geometry import dihedral
 from molgen.decoys.rotamers import first_well, rotamer_bin, sidechain_table
 from molgen.decoys.sidechain_templates import (
     FIRST_MOVING,
@@ -29,6 +28,7 @@ from molgen.decoys.sidechains import (
     model_protein,
 )
 from molgen.errors import ConfigError, StructureError
+from molgen.geometry.dihedral import dihedral
 from molgen.vocabulary import RESIDUE_ATOMS
 
 sys.path.insert(0, str(Path(__file__).parent))

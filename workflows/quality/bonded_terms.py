@@ -16,8 +16,8 @@ from collections import defaultdict
 
 import numpy as np
 
-from molgen.decoys.backbone_geometry import dihedral
 from molgen.errors import MolgenError
+from molgen.geometry.dihedral import dihedral
 from molgen.io import read_protein
 from molgen.vocabulary import RESIDUE_ATOMS
 

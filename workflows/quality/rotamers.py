@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from molgen.decoys.backbone_geometry import bonded_to_next, dihedral, internal_coordinates
+from molgen.decoys.backbone_geometry import bonded_to_next, internal_coordinates
 from molgen.decoys.rotamers import (
     GRID,
     REACH,
@@ -45,6 +45,7 @@ from molgen.decoys.sidechain_templates import (
     residue_atoms,
 )
 from molgen.decoys.sidechains import PackingConfig, atom_layout, build_sidechains
+from molgen.geometry.dihedral import dihedral
 from molgen.io.structure_file import read_protein
 from molgen.vocabulary import RESIDUE_ATOMS
 
