@@ -20,8 +20,8 @@ from molgen.graphs.contact_types import ligand_contacts, receptor_contacts
 from molgen.graphs.torsion_tree import build_torsion_tree
 from molgen.io import atomic_write, read_ligand, read_protein
 from molgen.search.field import Potential, TypedReceptor
+from molgen.search.preferences import torsion_strain
 from molgen.search.search_sampler import receptor_energy
-from molgen.search.templates import torsion_strain
 from molgen.structure import Ligand, Protein
 from molgen.training.contact_data import ComplexContacts, save_contacts
 

@@ -73,7 +73,8 @@ class SidegenSampler:
         else:
             coords, energies = refine(proposals, field, template, settings)
             order = np.argsort(energies, kind="stable")
-            coords = coords[distinct(coords, order, settings.distinct, len(coords))]
+            kept = distinct(coords, order, settings.distinct, len(coords), template.symmetries)
+            coords = coords[kept]
         found = self.search.rank(ligand, template, field, coords, num_poses)
         raw = self.search.rank(ligand, template, field, proposals, len(proposals))
         return replace(found, raw=raw)

@@ -122,7 +122,7 @@ def build_energy_topology(
     )
     centres, handedness = _stereocentres(mol)
     double_bonds, same_side = _stereo_bonds(mol)
-    torsions, heights, signs = _torsion_preferences(with_h, mol.GetNumAtoms())
+    torsions, heights, signs = torsion_preferences(with_h, mol.GetNumAtoms())
     return EnergyTopology(
         types=ligand_types(mol),
         radii=_radii([atom.GetSymbol() for atom in mol.GetAtoms()]),
@@ -271,9 +271,10 @@ def _stereo_bonds(mol: Chem.Mol) -> tuple[np.ndarray, np.ndarray]:
     return np.array(quads, dtype=np.int64).reshape(-1, 4), np.array(sides, dtype=np.float64)
 
 
-def _torsion_preferences(with_h: Chem.Mol, heavy: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def torsion_preferences(with_h: Chem.Mol, heavy: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the ETKDG torsions between heavy atoms with their coefficients and signs.
 
+    (torsions, 4) atoms, (torsions, 6) V_k and s_k of V(phi) = sum_k V_k (1 + s_k cos k phi);
     Riniker & Landrum, J. Chem. Inf. Model. 2015, 55, 2562; preferences that name a hydrogen are
     left out.
     """

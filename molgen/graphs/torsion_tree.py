@@ -28,6 +28,8 @@ class TorsionTree:
         axis: (torsions, 2) tree atoms of each rotatable bond, the second one moves; parents come
             before children.
         span: (torsions, 2) half-open range of the tree atoms that move with each torsion.
+        lines: tree atoms on the axis of each torsion, in order: its two ends, and across an
+            alkyne all atoms of the straight chain.
         pairs: (pairs, 2) tree atoms more than three bonds apart whose distance a torsion changes.
         rotors: number of rotors of the Vina rotor term (halves for hydroxyls and amines).
     """
@@ -37,6 +39,7 @@ class TorsionTree:
     contacts: np.ndarray
     axis: np.ndarray
     span: np.ndarray
+    lines: tuple[tuple[int, ...], ...]
     pairs: np.ndarray
     rotors: float
 
@@ -55,7 +58,8 @@ def build_torsion_tree(mol: Chem.Mol) -> TorsionTree:
     """Return the torsion tree of a molecule without explicit hydrogens.
 
     The root is the largest rigid fragment. Rings, double bonds and amides are rigid; other ring
-    and amide forms come from several start conformers.
+    and amide forms come from several start conformers. What stands at the two ends of an alkyne
+    turns against each other, but is no rotor to Vina.
 
     Raises:
         LigandError: an element without docking type.
@@ -63,6 +67,7 @@ def build_torsion_tree(mol: Chem.Mol) -> TorsionTree:
     types = ligand_types(mol)
     active = active_bonds(mol)
     hinges = {bond for bond in active if all(mol.GetAtomWithIdx(i).GetDegree() > 1 for i in bond)}
+    hinges |= _alkyne_hinges(mol)
     fragment = _fragments(mol, hinges)
     members: dict[int, list[int]] = {}
     for atom, label in enumerate(fragment):
@@ -99,6 +104,7 @@ def build_torsion_tree(mol: Chem.Mol) -> TorsionTree:
     position[order] = np.arange(len(order))
     tree_axis = position[np.array(axis, dtype=np.int64).reshape(-1, 2)]
     tree_span = np.array(span, dtype=np.int64).reshape(-1, 2)
+    lines = tuple(tuple(int(position[atom]) for atom in _line(mol, *ends)) for ends in axis)
     distance = Chem.GetDistanceMatrix(mol)[np.ix_(order, order)]
     return TorsionTree(
         order=np.array(order, dtype=np.int64),
@@ -106,7 +112,8 @@ def build_torsion_tree(mol: Chem.Mol) -> TorsionTree:
         contacts=ligand_contacts(mol)[order],
         axis=tree_axis,
         span=tree_span,
-        pairs=_moving_pairs(distance, tree_axis, tree_span),
+        lines=lines,
+        pairs=_moving_pairs(distance, lines, tree_span),
         rotors=_count_rotors(mol, active),
     )
 
@@ -145,6 +152,39 @@ def _count_rotors(mol: Chem.Mol, active: set[frozenset[int]]) -> float:
     return 0.5 * sum(atom.GetDegree() > 1 for atom in ends)
 
 
+def _alkyne_hinges(mol: Chem.Mol) -> set[frozenset[int]]:
+    """Return one bond of every straight chain that has heavy atoms beyond both ends."""
+    hinges: dict[frozenset[int], frozenset[int]] = {}
+    for bond in mol.GetBonds():
+        begin, end = bond.GetBeginAtom(), bond.GetEndAtom()
+        if _is_straight(begin) == _is_straight(end) or bond.IsInRing():
+            continue
+        line = _line(mol, begin.GetIdx(), end.GetIdx())
+        if all(mol.GetAtomWithIdx(atom).GetDegree() > 1 for atom in (line[0], line[-1])):
+            hinges.setdefault(frozenset(line), frozenset((begin.GetIdx(), end.GetIdx())))
+    return set(hinges.values())
+
+
+def _is_straight(atom: Chem.Atom) -> bool:
+    """Tell whether the two bonds of an atom lie in a line, as those of an alkyne do."""
+    triple = any(bond.GetBondType() == Chem.BondType.TRIPLE for bond in atom.GetBonds())
+    return triple and atom.GetDegree() == 2
+
+
+def _line(mol: Chem.Mol, a: int, b: int) -> list[int]:
+    """Return the atoms of the straight chain through the bond a-b, from a's end to b's."""
+    line = [a, b]
+    for forward in (True, False):
+        last, before = (b, a) if forward else (a, b)
+        while _is_straight(atom := mol.GetAtomWithIdx(last)):
+            (after,) = (n.GetIdx() for n in atom.GetNeighbors() if n.GetIdx() != before)
+            if after in line:  # a small ring of triple bonds
+                break
+            line.insert(len(line) if forward else 0, after)
+            last, before = after, last
+    return line
+
+
 def _fragments(mol: Chem.Mol, hinges: set[frozenset[int]]) -> np.ndarray:
     """Return a label per atom; atoms joined by anything but a hinge share one."""
     label = np.full(mol.GetNumAtoms(), -1, dtype=np.int64)
@@ -163,13 +203,15 @@ def _fragments(mol: Chem.Mol, hinges: set[frozenset[int]]) -> np.ndarray:
     return label
 
 
-def _moving_pairs(distance: np.ndarray, axis: np.ndarray, span: np.ndarray) -> np.ndarray:
+def _moving_pairs(
+    distance: np.ndarray, lines: tuple[tuple[int, ...], ...], span: np.ndarray
+) -> np.ndarray:
     """Return the pairs (pairs, 2) at least four bonds apart that some torsion moves."""
     atoms = np.arange(len(distance))
     moves = np.zeros(distance.shape, dtype=bool)
-    for ends, (begin, end) in zip(axis, span, strict=True):
+    for line, (begin, end) in zip(lines, span, strict=True):
         inside = (atoms >= begin) & (atoms < end)
-        off_axis = ~np.isin(atoms, ends)
+        off_axis = ~np.isin(atoms, line)
         moves |= np.outer(inside & off_axis, ~inside & off_axis)
     moves |= moves.T
     first, second = np.nonzero(np.triu(moves & (distance > 3.5), 1))

@@ -66,6 +66,22 @@ def atom_maps(reference: Chem.Mol, pose: Chem.Mol, max_mappings: int = MAX_MAPPI
     )
 
 
+def automorphisms(mol: Chem.Mol, limit: int) -> np.ndarray:
+    """Return permutations of the atoms that leave a molecule what it is, (permutations, atoms).
+
+    Conjugated terminal groups count as symmetric, as in `atom_maps`. The identity comes first; at
+    most ``limit`` are returned.
+    """
+    labels = _chemical_labels(mol)
+    every = list(range(len(labels.atoms)))
+    side: tuple = (every, labels.atoms, labels.bonds, {})
+    graph = _graph(side, _refine([side])[0])
+    found = graph.GetSubstructMatches(graph, uniquify=False, maxMatches=limit)
+    identity = tuple(every)
+    others = [match for match in found if match != identity][: limit - 1]
+    return np.array([identity, *others], dtype=np.int64)
+
+
 def heavy_atoms(mol: Chem.Mol) -> tuple[Chem.Mol, np.ndarray]:
     """Return the molecule without any hydrogen, and the kept atom indices.
 

@@ -48,10 +48,12 @@ def search(
         conformer = np.concatenate([conformer, proposals[1]])
     energies = kernels.minimize_all(states, conformer, ligand, receptor, _BRIEF, _MAX_STEP)
     steps = settings.steps + settings.steps_per_torsion * template.tree.num_torsions
-    pool = condense((states, conformer, energies), ligand)
+    pool = condense((states, conformer, energies), ligand, template.symmetries)
     for _ in range(settings.rounds):
         coords = kernels.place_all(pool[0], pool[1], ligand)
-        chosen = distinct(coords, np.arange(len(coords)), _APART, settings.num_chains)
+        chosen = distinct(
+            coords, np.arange(len(coords)), _APART, settings.num_chains, template.symmetries
+        )
         seeds = rng.integers(0, 2**31, len(chosen))
         found, shape, energy = kernels.monte_carlo(
             pool[0][chosen], pool[1][chosen], pool[2][chosen], ligand, receptor, seeds,
@@ -60,11 +62,12 @@ def search(
         found = found.reshape(-1, found.shape[-1])
         new = (found, shape.ravel(), energy.ravel())
         both = tuple(np.concatenate(pair) for pair in zip(pool, new, strict=True))
-        pool = condense(both, ligand)
+        pool = condense(both, ligand, template.symmetries)
     states, conformer, _ = pool
     energies = kernels.minimize_all(states, conformer, ligand, receptor, _FINAL, _MAX_STEP)
     coords = kernels.place_all(states, conformer, ligand)
-    kept = distinct(coords, np.argsort(energies, kind="stable"), settings.distinct, POOL)
+    order = np.argsort(energies, kind="stable")
+    kept = distinct(coords, order, settings.distinct, POOL, template.symmetries)
     return coords[kept], energies[kept]
 
 
@@ -97,7 +100,7 @@ def random_starts(
     return states, rng.integers(0, len(template.conformers), count)
 
 
-def condense(pool: tuple, ligand: tuple) -> tuple:
+def condense(pool: tuple, ligand: tuple, symmetries: np.ndarray) -> tuple:
     """Return the best distinct minima of a pool (states, conformers, energies), sorted.
 
     Without this the pool fills with copies of the deepest minimum and the search narrows to it.
@@ -105,5 +108,5 @@ def condense(pool: tuple, ligand: tuple) -> tuple:
     order = np.argsort(pool[2], kind="stable")[:CANDIDATES]
     states, conformer, energies = (part[order] for part in pool)
     coords = kernels.place_all(states, conformer, ligand)
-    kept = distinct(coords, np.arange(len(coords)), SAME, POOL)
+    kept = distinct(coords, np.arange(len(coords)), SAME, POOL, symmetries)
     return states[kept], conformer[kept], energies[kept]

@@ -223,7 +223,8 @@ def pose_energy(state, conformer, ligand, field, xyz, force, gradient):  # type:
         gradient[3] += ay * fz - az * fy
         gradient[4] += az * fx - ax * fz
         gradient[5] += ax * fy - ay * fx
-    bins = torsion_energy.shape[1]
+    preference = torsion_energy[conformer]
+    bins = preference.shape[1]
     for t in range(axis.shape[0]):
         a, b = axis[t, 0], axis[t, 1]
         bx, by, bz = xyz[b, 0], xyz[b, 1], xyz[b, 2]
@@ -238,7 +239,7 @@ def pose_energy(state, conformer, ligand, field, xyz, force, gradient):  # type:
         place = state[7 + t] * (bins / (2.0 * math.pi))
         low = int(math.floor(place))
         part = place - low
-        e0, e1 = torsion_energy[t, low % bins], torsion_energy[t, (low + 1) % bins]
+        e0, e1 = preference[t, low % bins], preference[t, (low + 1) % bins]
         energy += e0 + part * (e1 - e0)
         gradient[6 + t] = (ux * tx + uy * ty + uz * tz) * norm
         gradient[6 + t] += (e1 - e0) * (bins / (2.0 * math.pi))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from molgen.geometry.dihedral import dihedral_of
 from molgen.search import kernels
 from molgen.search.engine import pack
 from molgen.search.field import ReceptorField
 from molgen.search.settings import SearchSettings
-from molgen.search.templates import LigandTemplate, dihedral, superpose
+from molgen.search.templates import LigandTemplate, superpose
 
 
 def project(
@@ -56,7 +57,7 @@ def project(
 
 def _torsions(coords: np.ndarray, template: LigandTemplate) -> np.ndarray:
     """Return the torsions of coordinates (poses, atoms, 3), (poses, torsions) radians."""
-    columns = [dihedral(coords, *quad) for quad in template.quads]
+    columns = [dihedral_of(coords, quad) for quad in template.quads]
     return np.stack(columns, axis=1) if columns else np.zeros((len(coords), 0))
 
 

@@ -145,7 +145,7 @@ class SearchSampler:
         internal = kernels.internal_energies(
             coords, tree.pairs, field.pair_row, field.pair_tables, field.density, field.cutoff
         )
-        strain = self.settings.torsion_weight * template.strain(coords)
+        strain = self.settings.torsion_weight * template.preferences(coords)
         scores = vina + learned + internal + strain
         affinity = vina / (1.0 + self.potential.weights.rotor * tree.rotors)
         terms = {

@@ -146,8 +146,10 @@ def _distinct(energy: PoseEnergy, pool: Population, rmsd: float, limit: int) -> 
     coords = _placed(energy, pool).cpu().numpy()
     counts = torch.isfinite(pool[2]).sum(1).tolist()
     kept = [
-        distinct(np.ascontiguousarray(xyz[:, :atoms]), np.arange(count), rmsd, limit)
-        for xyz, atoms, count in zip(coords, energy.atoms, counts, strict=True)
+        distinct(np.ascontiguousarray(xyz[:, :atoms]), np.arange(count), rmsd, limit, alike)
+        for xyz, atoms, count, alike in zip(
+            coords, energy.atoms, counts, energy.symmetries, strict=True
+        )
     ]
     return [torch.as_tensor(places, device=energy.device) for places in kept]
 

@@ -58,6 +58,7 @@ class PoseEnergy:
         self.atoms = [tree.num_atoms for tree in trees]
         self.torsions = [tree.num_torsions for tree in trees]
         self.conformers = [len(template.conformers) for template in templates]
+        self.symmetries = [template.symmetries for template in templates]
         count, atoms, torsions = len(problems), max(self.atoms), max(self.torsions)
         pairs = max(len(tree.pairs) for tree in trees)
 
@@ -77,7 +78,8 @@ class PoseEnergy:
         # not: same seed, same poses
         gap = np.zeros((count, pairs, atoms))
         moved = np.zeros((count, torsions, atoms))
-        preference = np.zeros((count, torsions, templates[0].torsion_energy.shape[1] + 1))
+        bins = templates[0].torsion_energy.shape[2]
+        preference = np.zeros((count, max(self.conformers), torsions, bins + 1))
         kinds = tables = 0
         for k, (field, template, tree) in enumerate(zip(fields, templates, trees, strict=True)):
             shapes[k, : len(template.conformers), : tree.num_atoms] = template.conformers
@@ -89,7 +91,8 @@ class PoseEnergy:
             for torsion, (begin, end) in enumerate(tree.span):
                 moved[k, torsion, begin:end] = 1.0
             energy = template.torsion_energy * torsion_weight
-            preference[k, : len(energy)] = np.concatenate([energy, energy[:, :1]], axis=1)
+            whole = np.concatenate([energy, energy[..., :1]], axis=2)
+            preference[k, : len(whole), : tree.num_torsions] = whole
             kinds, tables = kinds + len(field.grids), tables + len(field.pair_tables)
         self._shapes, self._gap, self._moved = numbers(shapes), numbers(gap), numbers(moved)
         self._real, self._meets = numbers(real), numbers(meets)
@@ -131,7 +134,7 @@ class PoseEnergy:
             axis = torch.nn.functional.normalize(end - start, dim=-1)
             push = torch.linalg.cross(end, moved @ self._by_ligand(force))
             about = moved @ self._by_ligand(torque) - push
-            strain, slope = self._preferences(states[:, 7:])
+            strain, slope = self._preferences(states[:, 7:], conformer)
             energy = energy + strain
             parts.append((axis * about).sum(-1).flatten(0, 1) + slope)
         return energy, torch.cat(parts, dim=1)
@@ -164,17 +167,19 @@ class PoseEnergy:
         return total.detach().flatten(), force
 
     def _preferences(
-        self, torsions: Float[Tensor, "poses torsions"]
+        self, torsions: Float[Tensor, "poses torsions"], conformer: Int[Tensor, "poses"]
     ) -> tuple[Float[Tensor, "poses"], Float[Tensor, "poses torsions"]]:
         """Return the torsion energy and its slope over each torsion."""
-        bins = self._preference.shape[2] - 1
+        bins = self._preference.shape[3] - 1
         density = bins / (2.0 * torch.pi)
         place = self._by_ligand(torsions) * density
         floor = place.floor()
         low = floor.long() % bins
         row = torch.arange(torsions.shape[1], device=torsions.device)
+        shape = self._by_ligand(conformer)[:, :, None]
         ligand = self._ligand[:, :, None]
-        first, second = self._preference[ligand, row, low], self._preference[ligand, row, low + 1]
+        first = self._preference[ligand, shape, row, low]
+        second = self._preference[ligand, shape, row, low + 1]
         rise = second - first
         energy = (first + (place - floor) * rise).sum(2).flatten()
         return energy, (rise * density).flatten(0, 1)

