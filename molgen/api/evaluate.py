@@ -93,7 +93,7 @@ def evaluate(
     poses, reference = Path(poses), Path(reference)
     entries, references = find_poses(poses), find_references(reference, protein)
     if isinstance(references, Reference):  # nothing can be said without it
-        receptor_of(references, read_references(references.ligand))
+        receptor_of(references, read_references(references.ligand)[0])
     elif protein is not None:
         read_structure(protein)
     tasks, extra = _pair(entries, references, poses)

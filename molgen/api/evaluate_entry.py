@@ -86,7 +86,7 @@ def evaluate_entry(task: EntryTask, check_all: bool = False, threads: int = 1) -
     try:
         with quiet_rdkit():
             try:
-                truths = read_references(task.reference.ligand)
+                truths, lost = read_references(task.reference.ligand)
                 protein = receptor_of(task.reference, truths) if entry.poses is not None else None
             except MolgenError as error:
                 raise InputError(f"reference not usable: {error}") from None
@@ -96,6 +96,7 @@ def evaluate_entry(task: EntryTask, check_all: bool = False, threads: int = 1) -
             records = _read_poses(entry.poses)
             mols = [mol for mol in records if mol is not None]
             rows, notes, truth = _measure(entry.name, truths, mols)
+            notes += lost
             facts = _facts(truth)
             if protein is None:
                 rows, taken = _as_recorded(rows, mols)
@@ -118,20 +119,23 @@ def _facts(truth: Chem.Mol) -> dict[str, Any]:
     }
 
 
-def read_references(path: Path) -> list[Chem.Mol]:
-    """Return every usable record: a reference file may hold several copies of the ligand.
+def read_references(path: Path) -> tuple[list[Chem.Mol], tuple[str, ...]]:
+    """Return every usable record, as a file may hold several copies of the ligand, and notes.
 
     Raises:
         LigandError: no record can be read, or none has 3D coordinates.
     """
     if file_suffix(path) == ".sdf":
-        found = [mol for mol in _records(path, sanitize=True) if mol and not is_drawing(mol)]
+        records = _records(path, sanitize=True)
+        found = [mol for mol in records if mol and not is_drawing(mol)]
         if found:
-            return [largest_fragment(mol)[0] for mol in found]
+            lost = len(records) - len(found)
+            notes = (f"{lost} of {len(records)} records of the reference cannot be used",)
+            return [largest_fragment(mol)[0] for mol in found], notes if lost else ()
     ligand = read_ligand(path)
     if not ligand.has_coords:
         raise LigandError(f"{path}: reference ligand has no 3D coordinates")
-    return [ligand.mol]
+    return [ligand.mol], ()
 
 
 def _records(path: Path, *, sanitize: bool) -> list[Chem.Mol | None]:

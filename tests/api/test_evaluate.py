@@ -308,6 +308,19 @@ def test_the_nearest_copy_of_the_reference_counts(tmp_path, order):
     assert pose.rmsd == pytest.approx(0.0, abs=1e-3)
 
 
+def test_a_copy_of_the_reference_that_cannot_be_read_is_noted(tmp_path):
+    mol = read_ligand(LIGAND).mol
+    output(tmp_path / "run", mol, (0.0,))
+    write_sdf(tmp_path / "two.sdf", [(mol, {})] * 2)
+    first, second, _ = (tmp_path / "two.sdf").read_text().split("$$$$\n")
+    broken = second.replace(" C ", " Cx", 1)
+    assert broken != second
+    (tmp_path / "two.sdf").write_text(f"{first}$$$$\n{broken}$$$$\n")
+    (entry,) = evaluate(tmp_path / "run", tmp_path / "two.sdf", jobs=1).entries
+    assert entry.poses[0].rmsd == pytest.approx(0.0, abs=1e-3)
+    assert entry.notes == ("1 of 2 records of the reference cannot be used",)
+
+
 def test_rows_of_a_table_keep_their_own_poses(tmp_path, references):
     """A failed ligand is not credited with the poses of one whose folder has its name."""
     mol = read_ligand(LIGAND).mol
