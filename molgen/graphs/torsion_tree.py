@@ -57,9 +57,9 @@ class TorsionTree:
 def build_torsion_tree(mol: Chem.Mol) -> TorsionTree:
     """Return the torsion tree of a molecule without explicit hydrogens.
 
-    The root is the largest rigid fragment. Rings, double bonds and amides are rigid; other ring
-    and amide forms come from several start conformers. What stands at the two ends of an alkyne
-    turns against each other, but is no rotor to Vina.
+    The root is the largest rigid fragment. Rings, double bonds and amides (see `active_bonds`) are
+    rigid; other ring and amide forms come from several start conformers. What stands at the two
+    ends of an alkyne turns against each other, but is no rotor to Vina.
 
     Raises:
         LigandError: an element without docking type.

@@ -66,20 +66,42 @@ def atom_maps(reference: Chem.Mol, pose: Chem.Mol, max_mappings: int = MAX_MAPPI
     )
 
 
-def automorphisms(mol: Chem.Mol, limit: int) -> np.ndarray:
-    """Return permutations of the atoms that leave a molecule what it is, (permutations, atoms).
+@dataclass(frozen=True)
+class Symmetries:
+    """The ways in which a molecule is itself.
 
-    Conjugated terminal groups count as symmetric, as in `atom_maps`. The identity comes first; at
-    most ``limit`` are returned.
+    Attributes:
+        maps: (maps, atoms) atom that stands for each atom, the identity first.
+        groups: (groups, 5) leaves on one atom that change places at will beside that, filled up
+            with -1.
     """
-    labels = _chemical_labels(mol)
-    every = list(range(len(labels.atoms)))
-    side: tuple = (every, labels.atoms, labels.bonds, {})
-    graph = _graph(side, _refine([side])[0])
-    found = graph.GetSubstructMatches(graph, uniquify=False, maxMatches=limit)
-    identity = tuple(every)
-    others = [match for match in found if match != identity][: limit - 1]
-    return np.array([identity, *others], dtype=np.int64)
+
+    maps: np.ndarray
+    groups: np.ndarray
+
+
+def symmetries(mol: Chem.Mol, limit: int) -> Symmetries:
+    """Return the symmetries of a molecule of heavy atoms only, at most ``limit`` maps.
+
+    Conjugated terminal groups count as symmetric, as in `atom_maps`.
+    """
+    found = atom_maps(mol, mol, limit)
+    identity = np.arange(mol.GetNumAtoms())
+    groups = [group for kinds in found.reference_leaves.values() for group in kinds]
+    maps = [identity]
+    for core in found.maps:
+        full = identity.copy()
+        full[found.core] = core
+        for place, kinds in found.reference_leaves.items():
+            for here, there in zip(kinds, found.pose_leaves[int(core[place])], strict=True):
+                full[list(here)] = there
+        if (full != identity).any():
+            maps.append(full)
+    filled = [[*group, *[-1] * (_MAX_LEAF_GROUP - len(group))] for group in groups]
+    return Symmetries(
+        np.array(maps[:limit], dtype=np.int64),
+        np.array(filled, dtype=np.int64).reshape(-1, _MAX_LEAF_GROUP),
+    )
 
 
 def heavy_atoms(mol: Chem.Mol) -> tuple[Chem.Mol, np.ndarray]:

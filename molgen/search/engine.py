@@ -100,7 +100,7 @@ def random_starts(
     return states, rng.integers(0, len(template.conformers), count)
 
 
-def condense(pool: tuple, ligand: tuple, symmetries: np.ndarray) -> tuple:
+def condense(pool: tuple, ligand: tuple, symmetries: tuple) -> tuple:
     """Return the best distinct minima of a pool (states, conformers, energies), sorted.
 
     Without this the pool fills with copies of the deepest minimum and the search narrows to it.

@@ -26,14 +26,15 @@ class TorsionPreferences:
 
     Attributes:
         torsion: (terms,) torsion of the tree that each term belongs to.
-        quads: (terms, 4) tree atoms.
+        quads: of each term (variants, 4) tree atoms; where alike atoms could be named, all of
+            them are, and the one that costs least counts.
         heights: (terms, 6) V_k, kcal/mol scale.
         signs: (terms, 6) s_k.
         num_torsions: of the tree.
     """
 
     torsion: np.ndarray
-    quads: np.ndarray
+    quads: list[np.ndarray]
     heights: np.ndarray
     signs: np.ndarray
     num_torsions: int
@@ -44,14 +45,16 @@ class TorsionPreferences:
         position = np.argsort(tree.order)
         with_h = Chem.AddHs(mol)
         quads, heights, signs = torsion_preferences(with_h, tree.num_atoms)
-        quads = position[quads]
+        variants = [position[_variants(mol, quad.tolist())] for quad in quads]
         # across an alkyne nothing is known, and a dihedral at one of its bonds is undefined
         torsion_of = {
             frozenset(line): torsion for torsion, line in enumerate(tree.lines) if len(line) == 2
         }
-        torsion = np.array([torsion_of.get(frozenset(map(int, q[1:3])), -1) for q in quads], int)
+        axes = [frozenset(quads[0, 1:3].tolist()) for quads in variants]
+        torsion = np.array([torsion_of.get(axis, -1) for axis in axes], dtype=np.int64)
         known = torsion >= 0
-        return cls(torsion[known], quads[known], heights[known], signs[known], tree.num_torsions)
+        named = [quads for quads, used in zip(variants, known, strict=True) if used]
+        return cls(torsion[known], named, heights[known], signs[known], tree.num_torsions)
 
     def over_turns(self, coords: np.ndarray, bins: int = TORSION_BINS) -> np.ndarray:
         """Return what each torsion costs as it turns on from poses (poses, atoms, 3) Å.
@@ -63,16 +66,31 @@ class TorsionPreferences:
         turn = np.arange(bins) * (2 * np.pi / bins)
         multiple = np.arange(1, self.heights.shape[1] + 1)
         energy = np.zeros((len(coords), self.num_torsions, bins))
-        for torsion, quad, height, sign in zip(
+        for torsion, quads, height, sign in zip(
             self.torsion, self.quads, self.heights, self.signs, strict=True
         ):
-            phi = dihedral_of(coords, tuple(quad.tolist()))[:, None] + turn
-            energy[:, torsion] += (1.0 + sign * np.cos(multiple * phi[..., None])) @ height
+            costs = []
+            for quad in quads.tolist():
+                phi = dihedral_of(coords, tuple(quad))[:, None] + turn
+                costs.append((1.0 + sign * np.cos(multiple * phi[..., None])) @ height)
+            energy[:, torsion] += np.min(costs, axis=0)
         return np.minimum(energy - energy.min(axis=2, keepdims=True), TORSION_CAP)
 
     def __call__(self, coords: np.ndarray) -> np.ndarray:
         """Return the summed preference of poses (poses, atoms, 3) Å in tree order, (poses,)."""
         return np.asarray(self.over_turns(coords)[:, :, 0].sum(axis=1))
+
+
+def _variants(mol: Chem.Mol, quad: list[int]) -> np.ndarray:
+    """Return a dihedral (1, 4) and those of atoms alike to its ends on the same centres."""
+    ranks = list(Chem.CanonicalRankAtoms(mol, breakTies=False))
+    first, j, k, last = quad
+    ends = [
+        [n.GetIdx() for n in mol.GetAtomWithIdx(centre).GetNeighbors()
+         if ranks[n.GetIdx()] == ranks[end] and n.GetIdx() != across]
+        for end, centre, across in ((first, j, k), (last, k, j))
+    ]  # fmt: skip
+    return np.array([[i, j, k, m] for i in ends[0] for m in ends[1]])
 
 
 def torsion_strain(ligand: Ligand, coords: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from molgen.search import kernels
 from molgen.search.engine import pack
 from molgen.search.field import ReceptorField
 from molgen.search.settings import SearchSettings
-from molgen.search.templates import LigandTemplate, superpose
+from molgen.search.templates import LigandTemplate, order_alike, superpose
 
 
 def project(
@@ -18,7 +18,8 @@ def project(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bring poses onto the exact local geometry of the template.
 
-    Every pose takes the torsions it has and the conformer that then fits it best.
+    Every pose takes the torsions it has and the conformer that then fits it best. Leaves that are
+    alike (the oxygens of a sulfonyl group) may change their names.
 
     Args:
         coords: (poses, atoms, 3) Å, tree order.
@@ -27,6 +28,7 @@ def project(
         states (poses, 7 + torsions), conformers (poses,) and the RMSD of the fit (poses,) Å.
     """
     tree = template.tree
+    coords = order_alike(coords, template.conformers[0], template.alike)
     states = np.zeros((len(coords), 7 + tree.num_torsions))
     shapes = np.zeros(len(coords), dtype=np.int64)
     fits = np.zeros(len(coords))

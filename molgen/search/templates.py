@@ -12,13 +12,13 @@ from rdkit import Chem
 from molgen.geometry.dihedral import dihedral_of
 from molgen.geometry.kabsch import rotations
 from molgen.graphs.torsion_tree import TorsionTree, build_torsion_tree
-from molgen.metrics.symmetry import automorphisms
+from molgen.metrics.symmetry import symmetries
 from molgen.search.preferences import TorsionPreferences
 from molgen.structure import Ligand
 
 _FLAT = 0.5  # Å³; three bonds in a plane span less
 MAX_SYMMETRIES = 128
-"""Symmetries of a ligand by which its poses are compared."""
+"""Maps of a ligand on itself by which its poses are compared, beside orders of leaves."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class LigandTemplate:
             allows, so a pose can swap the conformer (ring pucker, amide form, angles) and keep its
             placement and torsions.
         quads: four tree atoms that measure each torsion.
-        symmetries: (symmetries, atoms) tree atoms that may stand for each tree atom, the identity
-            first, at most `MAX_SYMMETRIES`.
+        symmetries: maps (maps, atoms) and groups of leaves (groups, 5) as in
+            `molgen.metrics.symmetry.Symmetries`, in tree atoms; at most `MAX_SYMMETRIES` maps.
+        alike: (pairs, 4) a centre, two leaves of one rank on it and another atom on it.
         preferences: what torsions cost.
         torsion_energy: (conformers, torsions, TORSION_BINS) preference of each torsion over its
             turn from the value of the conformer, kcal/mol scale, from 0 to `TORSION_CAP`.
@@ -42,7 +43,8 @@ class LigandTemplate:
     tree: TorsionTree
     conformers: np.ndarray
     quads: list[tuple[int, int, int, int]]
-    symmetries: np.ndarray
+    symmetries: tuple[np.ndarray, np.ndarray]
+    alike: np.ndarray
     preferences: TorsionPreferences
     torsion_energy: np.ndarray = field(init=False)
 
@@ -67,8 +69,9 @@ def build_template(ligand: Ligand, embedded: Chem.Mol) -> LigandTemplate:
     )
     neighbours = _tree_neighbours(ligand.mol, tree)
     quads = _quads(tree, neighbours)
-    ranks = np.array(Chem.CanonicalRankAtoms(ligand.mol, breakTies=False))
-    _order_alike(conformers, neighbours, ranks[tree.order])
+    ranks = np.array(Chem.CanonicalRankAtoms(ligand.mol, breakTies=False))[tree.order]
+    alike = _alike(neighbours, ranks)
+    conformers = order_alike(conformers, conformers[0], alike)
     root_end = int(tree.span[0, 0]) if tree.num_torsions else tree.num_atoms
     reference = [dihedral_of(conformers[0], quad) for quad in quads]
     for coords in conformers:
@@ -79,30 +82,47 @@ def build_template(ligand: Ligand, embedded: Chem.Mol) -> LigandTemplate:
     for coords in conformers[1:]:
         coords[:] = coords @ superpose(coords, conformers[0])
     preferences = TorsionPreferences.of(ligand.mol, tree)
-    return LigandTemplate(tree, conformers, quads, _symmetries(ligand.mol, tree), preferences)
+    return LigandTemplate(
+        tree, conformers, quads, _symmetries(ligand.mol, tree), alike, preferences
+    )
 
 
-def _symmetries(mol: Chem.Mol, tree: TorsionTree) -> np.ndarray:
-    maps = automorphisms(mol, MAX_SYMMETRIES)
-    return np.ascontiguousarray(np.argsort(tree.order)[maps[:, tree.order]])
+def _symmetries(mol: Chem.Mol, tree: TorsionTree) -> tuple[np.ndarray, np.ndarray]:
+    found, position = symmetries(mol, MAX_SYMMETRIES), np.argsort(tree.order)
+    groups = np.where(found.groups < 0, -1, position[found.groups])
+    return np.ascontiguousarray(position[found.maps[:, tree.order]]), groups
 
 
-def _order_alike(conformers: np.ndarray, neighbours: list[list[int]], ranks: np.ndarray) -> None:
-    """Let atoms of one rank on one centre stand in one order around it in all conformers.
-
-    The methyls of a gem-dimethyl group or the oxygens of a sulfonyl group change places freely
-    between conformers; with its torsions given, such a pair would put all else elsewhere.
-    """
+def _alike(neighbours: list[list[int]], ranks: np.ndarray) -> np.ndarray:
+    found = []
     for centre, around in enumerate(neighbours):
         leaves = [atom for atom in around if len(neighbours[atom]) == 1]
         pairs = ((a, b) for a in leaves for b in leaves if a < b and ranks[a] == ranks[b])
-        pair = list(next(pairs, ()))
+        pair = next(pairs, ())
         others = [atom for atom in around if atom not in pair]
-        if not pair or not others:
-            continue
-        side = np.linalg.det(conformers[:, [*pair, others[0]]] - conformers[:, centre, None])
-        swapped = (side * side[0] < 0.0) & (np.minimum(abs(side), abs(side[0])) > _FLAT)
-        conformers[np.ix_(swapped, pair)] = conformers[np.ix_(swapped, pair[::-1])]
+        if pair and others:
+            found.append((centre, *pair, others[0]))
+    return np.array(found, dtype=np.int64).reshape(-1, 4)
+
+
+def order_alike(coords: np.ndarray, reference: np.ndarray, alike: np.ndarray) -> np.ndarray:
+    """Return poses (poses, atoms, 3) whose alike leaves stand as those of a reference (atoms, 3).
+
+    The methyls of a gem-dimethyl group or the oxygens of a sulfonyl group are named at random;
+    where a torsion is measured by one of them, the other name puts all else elsewhere.
+
+    Args:
+        alike: as in `LigandTemplate`.
+    """
+    coords = coords.copy()
+    for centre, a, b, other in alike:
+        side, wanted = (
+            np.linalg.det(points[..., [a, b, other], :] - points[..., [centre], :])
+            for points in (coords, reference)
+        )
+        swapped = (side * wanted < 0.0) & (np.minimum(abs(side), abs(wanted)) > _FLAT)
+        coords[np.ix_(swapped, [a, b])] = coords[np.ix_(swapped, [b, a])]
+    return coords
 
 
 def _tree_neighbours(mol: Chem.Mol, tree: TorsionTree) -> list[list[int]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 
 from molgen.search.selection import distinct
 
-ALONE = np.array([[0, 1]])
+NO_GROUPS = np.zeros((0, 5), dtype=np.int64)
+ALONE = (np.array([[0, 1]]), NO_GROUPS)
 """The symmetries of a pair of unlike atoms."""
 
 
@@ -40,14 +43,15 @@ def test_a_pose_is_a_repeat_under_a_symmetry_of_the_ligand():
     coords[1] = coords[0][::-1]  # the two atoms have changed places: RMSD 1 Å, or 0 if alike
     order = np.array([0, 1])
     assert distinct(coords, order, 0.5, 10, ALONE).tolist() == [0, 1]
-    assert distinct(coords, order, 0.5, 10, np.array([[0, 1], [1, 0]])).tolist() == [0]
+    assert distinct(coords, order, 0.5, 10, (np.array([[0, 1], [1, 0]]), NO_GROUPS)).tolist() == [0]
 
 
 def test_it_is_the_smallest_rmsd_over_symmetries_that_counts():
     """Against every pair by hand, where poses crowd and centres are near."""
     rng = np.random.default_rng(0)
-    coords = rng.normal(scale=0.8, size=(60, 4, 3))
-    alike = np.array([[0, 1, 2, 3], [1, 0, 2, 3], [0, 1, 3, 2], [1, 0, 3, 2]])
+    coords = rng.normal(scale=0.8, size=(60, 5, 3))
+    maps, group = [[0, 1, 2, 3, 4], [1, 0, 2, 3, 4]], [2, 3, 4]  # two alike, and a CF3
+    alike = np.array([[*one[:2], *order] for one in maps for order in permutations(group)])
     expected: list[int] = []
     for index in range(len(coords)):
         rmsd = [
@@ -58,4 +62,5 @@ def test_it_is_the_smallest_rmsd_over_symmetries_that_counts():
         if min(rmsd, default=9.0) > 1.1:
             expected.append(index)
     assert 10 < len(expected) < 60
-    assert distinct(coords, np.arange(60), 1.1, 60, alike).tolist() == expected
+    symmetries = (np.array(maps), np.array([[*group, -1, -1]]))
+    assert distinct(coords, np.arange(60), 1.1, 60, symmetries).tolist() == expected

@@ -10,7 +10,9 @@ from rdkit import Chem
 from scipy.spatial.transform import Rotation
 
 from molgen.geometry.dihedral import dihedral_of
+from molgen.search import kernels
 from molgen.search.preferences import TORSION_BINS
+from molgen.search.refine import project
 from molgen.search.templates import build_template, superpose
 from molgen.structure import Ligand
 from molgen.structure.conformers import embed_conformers
@@ -103,9 +105,16 @@ def test_every_conformer_has_preferences_of_its_own():
     template = template_of("O=C(NC1CCCCC1)c1ccc(OCC2CCCN2C)cc1", 6)
     tables = template.torsion_energy
     assert np.abs(tables - tables[:1]).max() > 0.1
-    np.testing.assert_allclose(
-        template.preferences(template.conformers), tables[:, :, 0].sum(axis=1), atol=1e-9
-    )
+    rng = np.random.default_rng(0)
+    tree = template.tree
+    for conformer, table in enumerate(tables):
+        bins = rng.integers(0, TORSION_BINS, tree.num_torsions)
+        state = np.concatenate([np.zeros(3), [1.0, 0.0, 0.0, 0.0], bins * 2 * np.pi / TORSION_BINS])
+        posed = kernels.place_all(
+            state[None], np.array([conformer]), (template.conformers, tree.axis, tree.span)
+        )
+        cost = table[np.arange(len(bins)), bins].sum()
+        assert template.preferences(posed)[0] == pytest.approx(cost, abs=0.05)
 
 
 def test_an_alkyne_is_measured_across():
@@ -113,27 +122,61 @@ def test_an_alkyne_is_measured_across():
     (quad,) = template.quads
     mol_atoms = [int(template.tree.order[atom]) for atom in quad]
     assert {mol_atoms[1], mol_atoms[2]} == {6, 9}  # the ring atoms beside the triple bond
-    assert not template.torsion_energy.any()  # nothing is known of the turn about it
 
 
 @pytest.mark.parametrize(
-    ("smiles", "count"),
+    ("smiles", "maps", "groups"),
     [
-        ("CCO", 1),
-        ("OC(=O)c1ccc(cc1)C(=O)O", 16),  # terephthalic acid: 4 of the ring, 2 of every acid
-        ("Cc1ccccc1", 2),
-        ("FC(F)(F)c1ccccc1", 12),
-        ("CC(C)(C)c1cc(C(C)(C)C)cc(C(C)(C)C)c1", 128),  # 1,296 of which so many are used
+        ("CCO", 1, []),
+        ("OC(=O)c1ccc(cc1)C(=O)O", 4, [2, 2]),  # terephthalic acid: of the ring; the acids
+        ("Cc1ccccc1", 2, []),
+        ("FC(F)(F)c1ccccc1", 2, [3]),
+        ("CC(C)(C)c1cc(C(C)(C)C)cc(C(C)(C)C)c1", 6, [3, 3, 3]),
+        ("OP(O)(=O)OCC", 1, [3]),
     ],
 )
-def test_symmetries(smiles, count):
+def test_symmetries(smiles, maps, groups):
     template = template_of(smiles, 1)
-    symmetries = template.symmetries
-    assert symmetries.shape == (count, template.tree.num_atoms)
-    assert symmetries[0].tolist() == list(range(template.tree.num_atoms))
-    types = template.tree.types
+    found, leaves = template.symmetries
+    assert found.shape == (maps, template.tree.num_atoms)
+    assert found[0].tolist() == list(range(template.tree.num_atoms))
+    assert sorted((leaves >= 0).sum(axis=1).tolist()) == groups
     adjacent = Chem.GetAdjacencyMatrix(Chem.MolFromSmiles(smiles))
     adjacent = adjacent[np.ix_(template.tree.order, template.tree.order)]
-    for permutation in symmetries:
-        assert (types[permutation] == types).all() or "C(=O)O" in smiles
+    for permutation in found:
         assert (adjacent[np.ix_(permutation, permutation)] == adjacent).all()
+    for group in leaves:
+        around = adjacent[group[group >= 0]]
+        assert (around == around[0]).all() and around[0].sum() == 1
+
+
+@pytest.mark.parametrize(
+    "smiles", ["CC(C)CC(N)C(=O)NCc1ccccc1", "CN(C)CCc1ccccc1", "CCCCS(=O)(=O)CC"]
+)
+def test_names_of_alike_atoms_cost_nothing(smiles):
+    """ETKDG names one methyl of two; a torsion costs the same whichever it is."""
+    template = template_of(smiles, 4)
+    assert len(template.alike)
+    renamed = template.conformers.copy()
+    for _, a, b, _ in template.alike:
+        renamed[:, [a, b]] = renamed[:, [b, a]]
+    np.testing.assert_allclose(
+        template.preferences.over_turns(renamed), template.torsion_energy, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize(
+    "smiles", ["CCCCS(=O)(=O)CCCC", "CC(C)(Cc1ccccc1)NCC(O)c1ccccc1", "CCCCOP([O-])([O-])=O"]
+)
+def test_poses_fit_whatever_the_names_of_their_alike_atoms(smiles):
+    ligand = Ligand("made", Chem.MolFromSmiles(smiles))
+    embedded = embed_conformers(ligand, 8, 1)
+    template = build_template(ligand, embedded)
+    own = np.array([c.GetPositions()[template.tree.order] for c in embedded.GetConformers()])
+    assert project(own, template)[2].max() < 0.05
+
+
+def test_no_bonds_of_unlike_length_change_places():
+    assert not len(template_of("CCOP(O)(=O)OCC", 1).alike)  # P=O and P-OH
+    (pair,) = template_of("CCOP([O-])([O-])=O", 1).alike
+    assert len(set(pair.tolist())) == 4
