@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from molgen.geometry.dihedral import sine_cosine
 from molgen.graphs.protein_atoms import ProteinAtoms
 from molgen.graphs.residue_graph import ATOM_TYPES, RESIDUES
 
@@ -77,15 +78,7 @@ def torsion_angles(coords: np.ndarray, atoms: ProteinAtoms) -> np.ndarray:
     quads[standard, 3:] = np.where(places >= 0, chi, -1)
     known = (quads >= 0).all(axis=2)
     angles = np.full(known.shape, np.nan)
-    angles[known] = _dihedral(*coords[quads[known]].transpose(1, 0, 2))
+    sine, cosine = sine_cosine(*coords[quads[known]].transpose(1, 0, 2))
+    coincide = (sine == 0.0) & (cosine == 0.0)
+    angles[known] = np.where(coincide, np.nan, np.arctan2(sine, cosine))
     return angles
-
-
-def _dihedral(p0: np.ndarray, p1: np.ndarray, p2: np.ndarray, p3: np.ndarray) -> np.ndarray:
-    """Return dihedral angles, (angles,) rad in (-pi, pi], IUPAC sign; NaN where atoms coincide."""
-    b0, b1, b2 = p1 - p0, p2 - p1, p3 - p2
-    first, second = np.cross(b0, b1), np.cross(b1, b2)
-    length = np.linalg.norm(b1, axis=1)
-    y = length * (b0 * second).sum(axis=1)
-    x = (first * second).sum(axis=1)
-    return np.where((x == 0.0) & (y == 0.0), np.nan, np.arctan2(y, x))

@@ -45,7 +45,8 @@ class TorsionPreferences:
         position = np.argsort(tree.order)
         with_h = Chem.AddHs(mol)
         quads, heights, signs = torsion_preferences(with_h, tree.num_atoms)
-        variants = [position[_variants(mol, quad.tolist())] for quad in quads]
+        ranks = list(Chem.CanonicalRankAtoms(mol, breakTies=False))
+        variants = [position[_variants(mol, ranks, quad.tolist())] for quad in quads]
         # across an alkyne nothing is known, and a dihedral at one of its bonds is undefined
         torsion_of = {
             frozenset(line): torsion for torsion, line in enumerate(tree.lines) if len(line) == 2
@@ -81,9 +82,8 @@ class TorsionPreferences:
         return np.asarray(self.over_turns(coords)[:, :, 0].sum(axis=1))
 
 
-def _variants(mol: Chem.Mol, quad: list[int]) -> np.ndarray:
+def _variants(mol: Chem.Mol, ranks: list[int], quad: list[int]) -> np.ndarray:
     """Return a dihedral (1, 4) and those of atoms alike to its ends on the same centres."""
-    ranks = list(Chem.CanonicalRankAtoms(mol, breakTies=False))
     first, j, k, last = quad
     ends = [
         [n.GetIdx() for n in mol.GetAtomWithIdx(centre).GetNeighbors()

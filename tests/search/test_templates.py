@@ -48,7 +48,7 @@ def test_conformers_share_root_and_dihedrals(made):
         for quad in made.template.quads:
             difference = dihedral_of(coords, quad) - dihedral_of(conformers[0], quad)
             assert math.cos(float(difference)) == pytest.approx(1.0, abs=1e-9)
-    np.testing.assert_allclose(conformers[1][:root], conformers[0][:root], atol=0.6)
+    np.testing.assert_allclose(conformers[1][:root], conformers[0][:root], atol=0.4)
 
 
 def test_rings_keep_several_forms():
@@ -88,14 +88,14 @@ def test_single_conformers_come_one_by_one(made):
         ("CCCCCCCC", 2),  # two atoms leave the turn about them open
         ("OCCOCCOCCOCCO", 2),
         ("CCN(CC)CCOCCN", 2),
-        ("CCCCC(C)(C)CCCC", 5),  # the methyls of one conformer may be the chains of another
-        ("CCCCS(=O)(=O)CCCC", 5),
+        ("CCCCC(C)(C)CCCC", 3),  # the methyls of one conformer may be the chains of another
+        ("CCCCS(=O)(=O)CCCC", 3),
     ],
 )
 def test_a_swapped_conformer_stays_where_it_was(smiles, root):
     """A fit of the root alone threw the others by 5 Å."""
     template = template_of(smiles, 6)
-    assert template.tree.span[0, 0] <= root
+    assert template.tree.span[0, 0] == root
     first, *others = template.conformers
     assert max(np.sqrt(((c - first) ** 2).sum(-1).mean()) for c in others) < 1.2
 
