@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from molgen.graphs.straight_chain import straight_chain
+
 _HETERO = (7, 8, 16)
 """Elements on the far end of the double bond of an amide or ester-like group."""
 
@@ -62,34 +64,33 @@ def find_torsions(
         elements: (atoms,) atomic numbers.
     """
     degree = adjacent.sum(1)
-    straight = np.zeros(len(adjacent), dtype=bool)
-    straight[bonds[triple]] = True
-    straight &= degree == 2
+    in_triple = np.isin(np.arange(len(adjacent)), bonds[triple])
+    straight = (in_triple & (degree == 2)).tolist()
     carbonyl = np.zeros(len(adjacent), dtype=bool)
     for (a, b), is_double in zip(bonds, double, strict=True):
         if is_double:
             for carbon, other in ((a, b), (b, a)):
                 carbonyl[carbon] |= elements[carbon] == 6 and elements[other] in _HETERO
+    neighbours = [np.flatnonzero(row).tolist() for row in adjacent]
     quads, moving = [], []
     axes: set[tuple[int, int]] = set()
     for (a, b), is_single, in_ring in zip(bonds, single, ring, strict=True):
         if not is_single or in_ring:
             continue
-        (near, a_next), (far, b_next) = (
-            _bend(adjacent, straight, *ends) for ends in ((int(a), int(b)), (int(b), int(a)))
-        )
+        line = straight_chain(neighbours, straight, int(a), int(b))
+        near, far = line[0], line[-1]
         axis = (min(near, far), max(near, far))
         if axis in axes or min(degree[near], degree[far]) < 2:
             continue
         axes.add(axis)
         if (carbonyl[a] and elements[b] == 7) or (carbonyl[b] and elements[a] == 7):
             continue
-        side = _side(adjacent, int(a), int(b))
+        side = _side(neighbours, int(a), int(b))
         if side[a]:  # a ring through the bond that the flags do not know of
             continue
-        before = np.flatnonzero(adjacent[near])
-        after = np.flatnonzero(adjacent[far])
-        quad = (before[before != a_next][0], near, far, after[after != b_next][0])
+        before = next(atom for atom in neighbours[near] if atom != line[1])
+        after = next(atom for atom in neighbours[far] if atom != line[-2])
+        quad = (before, near, far, after)
         if 2 * side.sum() > len(adjacent):
             quad, side = quad[::-1], ~side
         quads.append(quad)
@@ -101,25 +102,15 @@ def find_torsions(
     )
 
 
-def _bend(adjacent: np.ndarray, straight: np.ndarray, atom: int, before: int) -> tuple[int, int]:
-    """Return the first atom from ``atom`` on, away from ``before``, that bends, and the last one
-    before it.
-    """
-    while straight[atom]:
-        (after,) = (int(k) for k in np.flatnonzero(adjacent[atom]) if k != before)
-        atom, before = after, atom
-    return atom, before
-
-
-def _side(adjacent: np.ndarray, fixed: int, start: int) -> np.ndarray:
+def _side(neighbours: list[list[int]], fixed: int, start: int) -> np.ndarray:
     """Return the atoms reachable from ``start`` without the bond to ``fixed``."""
-    seen = np.zeros(len(adjacent), dtype=bool)
+    seen = np.zeros(len(neighbours), dtype=bool)
     seen[start] = True
     queue = [start]
     while queue:
         atom = queue.pop()
-        for other in np.flatnonzero(adjacent[atom]):
+        for other in neighbours[atom]:
             if not seen[other] and not (atom == start and other == fixed):
                 seen[other] = True
-                queue.append(int(other))
+                queue.append(other)
     return seen

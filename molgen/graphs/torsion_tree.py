@@ -11,6 +11,7 @@ from rdkit import Chem
 from molgen.errors import LigandError
 from molgen.graphs.atom_types import ligand_types
 from molgen.graphs.contact_types import ligand_contacts
+from molgen.graphs.straight_chain import straight_chain
 
 _AMIDE = Chem.MolFromSmarts("[NX3]-[CX3]=[O,N,S]")
 _TERTIARY_AMIDE = Chem.MolFromSmarts("[NX3]([!#1])([!#1])-[CX3]=[O,N,S]")
@@ -67,8 +68,10 @@ def build_torsion_tree(mol: Chem.Mol) -> TorsionTree:
     types = ligand_types(mol)
     active = active_bonds(mol)
     hinges = {bond for bond in active if all(mol.GetAtomWithIdx(i).GetDegree() > 1 for i in bond)}
-    hinges |= _alkyne_hinges(mol)
-    fragment = _fragments(mol, hinges)
+    neighbours = [[n.GetIdx() for n in atom.GetNeighbors()] for atom in mol.GetAtoms()]
+    straight = [_is_straight(atom) for atom in mol.GetAtoms()]
+    hinges |= _alkyne_hinges(mol, neighbours, straight)
+    fragment = _fragments(neighbours, hinges)
     members: dict[int, list[int]] = {}
     for atom, label in enumerate(fragment):
         members.setdefault(int(label), []).append(atom)
@@ -79,8 +82,7 @@ def build_torsion_tree(mol: Chem.Mol) -> TorsionTree:
 
     def branches(label: int, origin: int) -> Iterator[tuple[int, int]]:
         for atom in members[label]:
-            for neighbour in mol.GetAtomWithIdx(atom).GetNeighbors():
-                other = neighbour.GetIdx()
+            for other in neighbours[atom]:
                 if other != origin and frozenset((atom, other)) in hinges:
                     yield atom, other
 
@@ -104,7 +106,10 @@ def build_torsion_tree(mol: Chem.Mol) -> TorsionTree:
     position[order] = np.arange(len(order))
     tree_axis = position[np.array(axis, dtype=np.int64).reshape(-1, 2)]
     tree_span = np.array(span, dtype=np.int64).reshape(-1, 2)
-    lines = tuple(tuple(int(position[atom]) for atom in _line(mol, *ends)) for ends in axis)
+    lines = tuple(
+        tuple(int(position[atom]) for atom in straight_chain(neighbours, straight, *ends))
+        for ends in axis
+    )
     distance = Chem.GetDistanceMatrix(mol)[np.ix_(order, order)]
     return TorsionTree(
         order=np.array(order, dtype=np.int64),
@@ -152,16 +157,18 @@ def _count_rotors(mol: Chem.Mol, active: set[frozenset[int]]) -> float:
     return 0.5 * sum(atom.GetDegree() > 1 for atom in ends)
 
 
-def _alkyne_hinges(mol: Chem.Mol) -> set[frozenset[int]]:
+def _alkyne_hinges(
+    mol: Chem.Mol, neighbours: list[list[int]], straight: list[bool]
+) -> set[frozenset[int]]:
     """Return one bond of every straight chain that has heavy atoms beyond both ends."""
     hinges: dict[frozenset[int], frozenset[int]] = {}
     for bond in mol.GetBonds():
-        begin, end = bond.GetBeginAtom(), bond.GetEndAtom()
-        if _is_straight(begin) == _is_straight(end) or bond.IsInRing():
+        ends = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+        if straight[ends[0]] == straight[ends[1]] or bond.IsInRing():
             continue
-        line = _line(mol, begin.GetIdx(), end.GetIdx())
-        if all(mol.GetAtomWithIdx(atom).GetDegree() > 1 for atom in (line[0], line[-1])):
-            hinges.setdefault(frozenset(line), frozenset((begin.GetIdx(), end.GetIdx())))
+        line = straight_chain(neighbours, straight, *ends)
+        if all(len(neighbours[atom]) > 1 for atom in (line[0], line[-1])):
+            hinges.setdefault(frozenset(line), frozenset(ends))
     return set(hinges.values())
 
 
@@ -171,33 +178,18 @@ def _is_straight(atom: Chem.Atom) -> bool:
     return triple and atom.GetDegree() == 2
 
 
-def _line(mol: Chem.Mol, a: int, b: int) -> list[int]:
-    """Return the atoms of the straight chain through the bond a-b, from a's end to b's."""
-    line = [a, b]
-    for forward in (True, False):
-        last, before = (b, a) if forward else (a, b)
-        while _is_straight(atom := mol.GetAtomWithIdx(last)):
-            (after,) = (n.GetIdx() for n in atom.GetNeighbors() if n.GetIdx() != before)
-            if after in line:  # a small ring of triple bonds
-                break
-            line.insert(len(line) if forward else 0, after)
-            last, before = after, last
-    return line
-
-
-def _fragments(mol: Chem.Mol, hinges: set[frozenset[int]]) -> np.ndarray:
+def _fragments(neighbours: list[list[int]], hinges: set[frozenset[int]]) -> np.ndarray:
     """Return a label per atom; atoms joined by anything but a hinge share one."""
-    label = np.full(mol.GetNumAtoms(), -1, dtype=np.int64)
-    for start in range(mol.GetNumAtoms()):
+    label = np.full(len(neighbours), -1, dtype=np.int64)
+    for start in range(len(neighbours)):
         if label[start] >= 0:
             continue
         stack = [start]
         label[start] = start
         while stack:
-            atom = mol.GetAtomWithIdx(stack.pop())
-            for neighbour in atom.GetNeighbors():
-                other = neighbour.GetIdx()
-                if label[other] < 0 and frozenset((atom.GetIdx(), other)) not in hinges:
+            atom = stack.pop()
+            for other in neighbours[atom]:
+                if label[other] < 0 and frozenset((atom, other)) not in hinges:
                     label[other] = start
                     stack.append(other)
     return label

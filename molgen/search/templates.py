@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rdkit import Chem
@@ -46,16 +46,15 @@ class LigandTemplate:
     symmetries: tuple[np.ndarray, np.ndarray]
     alike: np.ndarray
     preferences: TorsionPreferences
-    torsion_energy: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Tabulate the preferences of every conformer."""
-        object.__setattr__(self, "torsion_energy", self.preferences.over_turns(self.conformers))
+    torsion_energy: np.ndarray
 
     def each_conformer(self) -> Iterator[LigandTemplate]:
         """Yield one template per conformer."""
         for index in range(len(self.conformers)):
-            yield replace(self, conformers=self.conformers[index : index + 1])
+            one = slice(index, index + 1)
+            yield replace(
+                self, conformers=self.conformers[one], torsion_energy=self.torsion_energy[one]
+            )
 
 
 def build_template(ligand: Ligand, embedded: Chem.Mol) -> LigandTemplate:
@@ -83,7 +82,13 @@ def build_template(ligand: Ligand, embedded: Chem.Mol) -> LigandTemplate:
         coords[:] = coords @ superpose(coords, conformers[0])
     preferences = TorsionPreferences.of(ligand.mol, tree)
     return LigandTemplate(
-        tree, conformers, quads, _symmetries(ligand.mol, tree), alike, preferences
+        tree=tree,
+        conformers=conformers,
+        quads=quads,
+        symmetries=_symmetries(ligand.mol, tree),
+        alike=alike,
+        preferences=preferences,
+        torsion_energy=preferences.over_turns(conformers),
     )
 
 
