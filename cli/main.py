@@ -120,7 +120,7 @@ class CommandTable(click.Group):
         except OSError as error:
             if error.errno not in _DISK:
                 raise
-            _fail(f"{error.filename or 'standard output'}: cannot be written ({error})")
+            _fail(f"{error.filename or 'the output'}: cannot be written ({error})")
         finally:
             warnings.showwarning = show
         sys.exit(code if isinstance(code, int) else 0)

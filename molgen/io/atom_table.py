@@ -16,7 +16,7 @@ import numpy as np
 
 from molgen.errors import StructureError
 from molgen.io.paths import file_stem, file_suffix, read_bytes
-from molgen.io.pdb_elements import with_elements
+from molgen.io.pdb_elements import is_atom, with_elements
 from molgen.io.pdb_records import as_one_file
 from molgen.vocabulary import METALS
 
@@ -150,7 +150,7 @@ def parse_pdb(content: bytes, name: str, path: Path) -> ParsedFile:
 
 def _check_pdb_coordinates(content: bytes, path: Path) -> None:
     """Refuse atom records whose coordinate columns (31-54) are not three finite numbers."""
-    lines = [line for line in content.splitlines() if line[:6] in (b"ATOM  ", b"HETATM")]
+    lines = [line for line in content.splitlines() if is_atom(line)]
     columns = np.array([line[30:54].ljust(24) for line in lines], dtype="S24")
     try:
         # A cut line leaves blanks, which float() refuses like any other text.
@@ -160,7 +160,7 @@ def _check_pdb_coordinates(content: bytes, path: Path) -> None:
     if good:
         return
     for number, line in enumerate(content.splitlines(), start=1):
-        if line[:6] in (b"ATOM  ", b"HETATM") and not _three_numbers(line[30:54].ljust(24)):
+        if is_atom(line) and not _three_numbers(line[30:54].ljust(24)):
             shown = line.decode("ascii")[30:54]
             cut = len(line) < 54
             raise StructureError(

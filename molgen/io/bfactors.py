@@ -13,12 +13,12 @@ import gemmi
 
 from molgen.errors import StructureError
 from molgen.io.atom_table import parse_pdb
+from molgen.io.pdb_elements import is_atom
 from molgen.io.repeated_chains import separate_chains
 from molgen.structure.protein import ResidueId
 
 _MODEL = b"MODEL "
 _CIF = b"_atom_site."
-_ATOMS = (b"ATOM  ", b"HETATM")
 _CONNECTIVITY = (b"CONECT", b"MASTER")
 
 
@@ -82,7 +82,7 @@ def _chains(content: bytes, values: Mapping[ResidueId, float], path: Path) -> Se
     Raises:
         ValueError: the records are not read one by one.
     """
-    lines = [line for line in content.splitlines() if line[:6] in _ATOMS]
+    lines = [line for line in content.splitlines() if is_atom(line)]
     written = {_ascii(line[20:22]).strip() for line in lines}
     if written >= {residue.chain for residue in values}:
         return None
@@ -100,7 +100,7 @@ def _relabelled(
     lines = content.splitlines(keepends=True)
     of_atoms = iter(chains or ())
     for at, line in enumerate(lines):
-        if line[:6] not in _ATOMS:
+        if not is_atom(line):
             continue
         residue = line[20:27]  # two columns of the chain, number, insertion code
         chain = next(of_atoms, "")

@@ -77,7 +77,7 @@ def test_an_expected_failure_is_one_line_on_stderr(run):
 def test_a_full_disk_is_no_bug_of_molgen_but_a_forbidden_file_is(run):
     result = run("end", "full disk")
     assert result.exit_code == 2
-    assert result.stderr.startswith("molgen: error: standard output: cannot be written")
+    assert result.stderr.startswith("molgen: error: the output: cannot be written")
     assert isinstance(run("end", "permission").exception, PermissionError)
 
 
