@@ -66,13 +66,13 @@ def command(
     from molgen.api.evaluate import evaluate, unique_labels
     from molgen.api.evaluation_files import (
         as_record,
-        prepare_folder,
+        check_folder,
         to_markdown,
         write_evaluation,
     )
 
     if out is not None:
-        prepare_folder(out, force=run.force)  # before the work, not after it
+        check_folder(out, force=run.force)  # before the work, not after it
     runs = []
     for folder, name in zip(poses, unique_labels(poses, label), strict=True):
         with _Bar(name, run.progress) as bar:

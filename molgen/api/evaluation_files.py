@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -57,7 +56,7 @@ def write_evaluation(out: Path, runs: Sequence[Evaluation], *, force: bool = Fal
     Raises:
         OutputError: the folder is not empty and ``force`` is not given, or cannot be written.
     """
-    prepare_folder(out, force=force)
+    _clear(out, check_folder(out, force=force))
     taken: set[str] = set()
     for run in runs:
         folder = out / unique_name(run.label, taken) if len(runs) > 1 else out
@@ -74,11 +73,12 @@ def write_evaluation(out: Path, runs: Sequence[Evaluation], *, force: bool = Fal
     plots.rotatable_bars(out / PLOTS[2], outcomes)
 
 
-def prepare_folder(out: Path, *, force: bool) -> None:
-    """Make ``out`` ready: created, or empty, or cleared of an earlier evaluation by ``force``.
+def check_folder(out: Path, *, force: bool) -> list[Path]:
+    """Make ``out`` where it is not there, and return what an earlier evaluation wrote into it.
 
     Raises:
-        OutputError: it is a file, is not empty without ``force``, or cannot be written.
+        OutputError: it is a file, holds a run or files of our names that no evaluation wrote, is
+            not empty without ``force``, or cannot be written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -87,15 +87,33 @@ def prepare_folder(out: Path, *, force: bool) -> None:
             raise OutputError(f"{out}: holds a run of molgen generate; choose another --out")
         if inside and not force:
             raise OutputError(f"{out}: folder is not empty; use --force to replace its results")
-        for path in inside:  # only what an evaluation writes; other files are not ours
-            if path.name in FILES + PLOTS:
-                path.unlink()
-            elif path.is_dir() and {child.name for child in path.iterdir()} <= set(FILES):
-                shutil.rmtree(path)
-    except OutputError:
-        raise
+        tables = [path for folder in (out, *filter(_is_of_arm, inside)) for path in _tables(folder)]
+        ours = [*tables, *(path for path in inside if path.name in FILES + PLOTS)]
+        if ours and not tables:
+            raise OutputError(
+                f"{ours[0]}: is of no earlier evaluation, not replaced; choose another --out"
+            )
+        return list(dict.fromkeys(ours))
     except OSError as error:
         raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from error
+
+
+def _tables(folder: Path) -> list[Path]:
+    """Return the tables of one arm, which are written first; none where they are not both there."""
+    tables = [folder / "evaluation.csv", folder / "poses.csv"]
+    return tables if all(path.is_file() for path in tables) else []
+
+
+def _is_of_arm(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and bool(_tables(path))
+
+
+def _clear(out: Path, ours: Sequence[Path]) -> None:
+    for path in ours:
+        path.unlink()
+    for folder in {path.parent for path in ours} - {out}:
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def to_markdown(runs: Sequence[Evaluation]) -> str:

@@ -24,6 +24,7 @@ from molgen.api.output_folder import (
     check_folder,
     finish_ligand,
     opened,
+    refuse_own_input,
     run_ligands,
     write_text,
 )
@@ -150,10 +151,11 @@ def generate(
     config = check(config or GenerateConfig())
     config = replace(config, device=resolve_device(config.device))
     check_folder(folder, resume=resume, force=force)
+    files = {"target": pdb, "ligand": ligand, "pocket": pocket}
+    refuse_own_input(folder, files.values())
     target = read_target(pdb, pocket, edge=config.box_edge, repose=ligand is None)
     rows, several = read_ligands(ligand, target)
     _warn_of_large(rows)
-    files = {"target": pdb, "ligand": ligand, "pocket": pocket}
     inputs = {role: input_record(path) for role, path in files.items() if path and is_file(path)}
     docking = Docking.of(config, target)
     with opened(folder, resume=resume, force=force):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from molgen.api.tables import write_csv
 from molgen.errors import MolgenWarning, OutputError
 from molgen.io import atomic_write, unique_name, write_sdf
 from molgen.io.locks import held
+from molgen.io.paths import is_file
 
 POSES = "poses.sdf"
 RAW_POSES = "raw_poses.sdf"
@@ -63,14 +64,23 @@ class LigandResult:
     poses: tuple[dict[str, Any], ...] = ()
 
 
-def check_folder(folder: Path, *, resume: bool, force: bool, trace: str = RECORD) -> None:
+def check_folder(
+    folder: Path,
+    *,
+    resume: bool,
+    force: bool,
+    trace: str = RECORD,
+    outputs: Sequence[str] = OUTPUTS,
+) -> None:
     """Refuse a place that cannot take the results; changes nothing.
 
     Args:
         trace: file by which an earlier run is known before it has written run.json.
+        outputs: names of the files that the command writes.
 
     Raises:
-        OutputError: a file, not writable, or not empty without ``resume`` or ``force``.
+        OutputError: a file, not writable, not empty without ``resume`` or ``force``, or with files
+            of our names that no run of ours wrote.
     """
     if not folder.exists():
         return
@@ -82,14 +92,32 @@ def check_folder(folder: Path, *, resume: bool, force: bool, trace: str = RECORD
         raise OutputError(f"{folder}: cannot be used for the results ({error.strerror})") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{folder}: cannot be written")
-    if resume and not _holds_run(folder, trace):
-        ours = [name for name in OUTPUTS if (folder / name).exists()]
+    if (resume or force) and not _holds_run(folder, trace):
+        ours = [name for name in outputs if (folder / name).exists()]
         if ours:
-            raise OutputError(f"{folder}: {ours[0]} is of no earlier run, nothing to resume")
+            what = "nothing to resume" if resume else "not replaced; choose another folder"
+            raise OutputError(f"{folder}: {ours[0]} is of no earlier run, {what}")
     if not (empty or resume or force):
         raise OutputError(
             f"{folder}: is not empty; --resume continues an earlier run, --force replaces it"
         )
+
+
+def refuse_own_input(folder: Path, files: Iterable[str | Path | None]) -> None:
+    """Refuse input that lies where the results go.
+
+    Raises:
+        OutputError: a file of ``files`` has the name and place of a result; other text and None
+            are passed over.
+    """
+    here = folder.resolve()
+    for file in filter(is_file, files):
+        path = Path(str(file)).resolve()
+        place = path.parent
+        if path.name in OUTPUTS and (place == here or (place.parent == here and _is_of_run(place))):
+            raise OutputError(
+                f"{file}: lies in the folder of the results and would be replaced; choose another"
+            )
 
 
 def _clear_run(folder: Path) -> None:
@@ -107,18 +135,19 @@ def opened(
     resume: bool,
     force: bool,
     trace: str = RECORD,
+    outputs: Sequence[str] = OUTPUTS,
     remove: Callable[[Path], None] = _clear_run,
 ) -> Iterator[None]:
     """Make the folder and hold it; with ``force`` remove the results of an earlier run, only those.
 
     Args:
-        trace: as of `check_folder`.
+        trace, outputs: as of `check_folder`.
         remove: takes the results of such a run out of the folder.
 
     Raises:
         OutputError: as `check_folder`, it cannot be made, or another run is writing there.
     """
-    check_folder(folder, resume=resume, force=force, trace=trace)
+    check_folder(folder, resume=resume, force=force, trace=trace, outputs=outputs)
     with told_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with held(folder):

@@ -22,6 +22,7 @@ from molgen.api.output_folder import (
     check_folder,
     finish_ligand,
     opened,
+    refuse_own_input,
     run_ligands,
     write_text,
 )
@@ -115,12 +116,13 @@ def relax(
     folder = Path(out)
     config = check(config or RelaxRunConfig())
     check_folder(folder, resume=resume, force=force)
+    files = {"target": pdb, "poses": poses, "ligand": ligand}
+    refuse_own_input(folder, files.values())
     groups = read_poses(poses, ligand)
     target = read_relax_target(pdb, groups)
     relaxer = PoseRelaxer(target.receptor, target.charges, config, config.seed)
     config = replace(config, platform=relaxer.platform)
     _require_one_near(groups, relaxer, poses)
-    files = {"target": pdb, "poses": poses, "ligand": ligand}
     inputs = {role: input_record(path) for role, path in files.items() if path and is_file(path)}
     with opened(folder, resume=resume, force=force):
         key = _run_key(inputs["target"]["sha256"], target, config)

@@ -30,22 +30,22 @@ OVERVIEW = "overview.png"
 JOURNAL = "records.jsonl"
 """Finished files, one a line; ``--resume`` trusts only this."""
 PLOTS = "plots"
-_FILES = (SCORES, RESIDUES, STATUS, RUN, REPORT, OVERVIEW, JOURNAL)
+FILES = (SCORES, RESIDUES, STATUS, RUN, REPORT, OVERVIEW, JOURNAL)
 _OUR_SUFFIXES = {MODELS: (".pdb", ".cif"), PLOTS: (".png",)}
 
 
 @contextmanager
 def opened_for_models(folder: Path, *, resume: bool, force: bool) -> Iterator[None]:
     """Open the folder as `opened` does, with a place for the models in it."""
-    with opened(folder, resume=resume, force=force, trace=JOURNAL, remove=_clear):
+    with opened(folder, resume=resume, force=force, trace=JOURNAL, outputs=FILES, remove=_clear):
         with told_of(folder):
             (folder / MODELS).mkdir(exist_ok=True)
         yield
 
 
 def _clear(folder: Path) -> None:
-    ours = [folder / name for name in _FILES]
-    ours += [path for name in _FILES for path in folder.glob(f".{name}.*")]
+    ours = [folder / name for name in FILES]
+    ours += [path for name in FILES for path in folder.glob(f".{name}.*")]
     if (folder / JOURNAL).is_file():  # else the sub-folders are not of a run of ours
         for name, suffixes in _OUR_SUFFIXES.items():
             place = folder / name

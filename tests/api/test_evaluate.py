@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,20 @@ def test_files(run, references, tmp_path):
     assert (out / "mine.txt").read_text() == "keep"
     with pytest.raises(OutputError, match="molgen generate"):
         write_evaluation(run / "1aaa", [result], force=True)
+
+
+def test_force_replaces_an_evaluation_and_nothing_of_somebody_else(run, references, tmp_path):
+    result = evaluate(run, references, jobs=1)
+    out = tmp_path / "out"
+    write_evaluation(out, [result, replace(result, label="other")])
+    (out / "empty").mkdir()
+    (out / "mine").mkdir()
+    (out / "mine" / "summary.csv").write_text("keep")
+    write_evaluation(out, [result], force=True)
+    assert (out / "mine" / "summary.csv").read_text() == "keep" and (out / "empty").is_dir()
+    assert not (out / "other").exists() and (out / "evaluation.csv").is_file()
+    with pytest.raises(OutputError, match="summary.csv: is of no earlier evaluation"):
+        write_evaluation(out / "mine", [result], force=True)
 
 
 def test_comparing_arms(run, references, tmp_path):

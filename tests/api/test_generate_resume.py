@@ -303,6 +303,24 @@ def test_a_folder_of_no_run_is_not_resumed(tmp_path, target, quick):
     assert generate(target, tmp_path, ligand="C", config=quick, resume=True).failed == 0
 
 
+def test_force_replaces_no_file_of_no_run(tmp_path, target, quick):
+    (tmp_path / "summary.csv").write_text("mine")
+    with pytest.raises(OutputError, match=r"summary\.csv is of no earlier run, not replaced"):
+        generate(target, tmp_path, ligand="C", config=quick, force=True)
+    assert content(tmp_path) == {"summary.csv": b"mine"}
+
+
+@pytest.mark.parametrize("how", ["resume", "force"])
+def test_input_among_the_results_is_refused(tmp_path, target, quick, ligands, how):
+    out = tmp_path / "out"
+    generate(target, out, ligand=ligands, config=quick)
+    before = content(out)
+    for poses in (out / "cresol" / "poses.sdf", out / "phenol" / ".." / "summary.csv"):
+        with pytest.raises(OutputError, match="lies in the folder of the results"):
+            generate(target, out, ligand=str(poses), config=quick, **{how: True})
+    assert content(out) == before
+
+
 def test_force_removes_our_outputs_only(tmp_path, target, quick, ligands):
     out = tmp_path / "out"
     generate(target, out, ligand=ligands, config=quick)
