@@ -34,7 +34,10 @@ _SHOWN_POCKETS = 5
     "x,y,z[:edge]. Default: the co-crystal ligand, else auto.",
 )
 @click.option(
-    "--box-edge", type=float, metavar="Å", help="Edge of the search box at the pocket. Default 25."
+    "--box-edge",
+    type=float,
+    metavar="Å",
+    help="Edge of the search box where --pocket gives none. Default 25.",
 )
 @click.option("--num-poses", type=click.IntRange(1), help="Poses per ligand. Default 10.")
 @click.option("--sampler", metavar="NAME", help="search, sidegen or vina. Default search.")

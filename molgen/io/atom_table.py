@@ -7,6 +7,7 @@ where walking Biopython's tree takes 50 ms.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from molgen.errors import StructureError
 from molgen.io.paths import file_stem, file_suffix, read_bytes
 from molgen.io.pdb_elements import is_atom, with_elements
 from molgen.io.pdb_records import as_one_file
-from molgen.vocabulary import METALS
+from molgen.vocabulary import METALS, RESIDUE_ATOMS, WATERS
 
 CIF_SUFFIXES = (".cif", ".mmcif", ".pdbx")
 PDB_SUFFIXES = (".pdb", ".ent", ".pdb1", ".brk")
@@ -86,6 +87,7 @@ class ParsedFile:
         charges: formal charges other than zero of their atoms.
         residues: how many the sequences in the file name.
         unseen: how many of these have no atoms in the first model.
+        absent: codes of groups that the file lists, but has no atoms of; no waters.
         notes: what was left out or read beyond what the format says.
     """
 
@@ -96,6 +98,7 @@ class ParsedFile:
     charges: ChargeTable = field(default_factory=dict)
     residues: int = 0
     unseen: int = 0
+    absent: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -136,6 +139,8 @@ def parse_pdb(content: bytes, name: str, path: Path) -> ParsedFile:
     `parse_structure`.
     """
     _check_pdb_coordinates(content, path)
+    listed = [line[7:10].strip().decode() for line in content.splitlines() if line[:6] == b"HET   "]
+    broken = _broken_end(content)
     content, notes = as_one_file(content)
     try:
         # else two subunits under one name are merged, residue by residue
@@ -145,7 +150,10 @@ def parse_pdb(content: bytes, name: str, path: Path) -> ParsedFile:
         raise StructureError(f"{path}: cannot be read as PDB ({_first_line(problem)})") from None
     atoms = _flatten(structure, path, says_polymer=False)
     counts = _sequence_counts(structure)
-    return ParsedFile(name, atoms, _links(structure), {}, {}, *counts, tuple(notes))
+    absent = _absent(listed, atoms)
+    return ParsedFile(
+        name, atoms, _links(structure), {}, {}, *counts, absent, tuple(notes + broken)
+    )
 
 
 def _check_pdb_coordinates(content: bytes, path: Path) -> None:
@@ -198,7 +206,27 @@ def _parse_cif(content: bytes, name: str, path: Path) -> ParsedFile:
     atoms = _flatten(structure, path, says_polymer=says_polymer)
     codes = {code.decode() for code in np.unique(atoms.resnames[atoms.polymer != 1])}
     bonds, charges = _component_tables(block, codes)
-    return ParsedFile(name, atoms, _links(structure), bonds, charges, *_sequence_counts(structure))
+    listed = [row.str(0) for row in block.find("_chem_comp.", ["id", "type"])
+              if row.str(1).lower() == "non-polymer"]  # fmt: skip
+    counts, absent = _sequence_counts(structure), _absent(listed, atoms)
+    return ParsedFile(name, atoms, _links(structure), bonds, charges, *counts, absent)
+
+
+def _absent(listed: Sequence[str], atoms: AtomTable) -> tuple[str, ...]:
+    there = {code.decode() for code in np.unique(atoms.resnames)}
+    return tuple(sorted(set(listed) - there - WATERS))
+
+
+def _broken_end(content: bytes) -> list[str]:
+    """Return a note where PDB text stops in the middle of an amino acid."""
+    lines = [line for line in content.splitlines() if line.strip()]
+    if not is_atom(lines[-1]):
+        return []
+    name, place = lines[-1][17:20].strip().decode(), lines[-1][17:27]
+    there = {line[12:16].strip().decode() for line in lines[-50:] if line[17:27] == place}
+    if there >= set(RESIDUE_ATOMS.get(name, ())):
+        return []
+    return [f"the last record of the file is of an unfinished {name}: is it cut short?"]
 
 
 def _sequence_counts(structure: gemmi.Structure) -> tuple[int, int]:

@@ -72,10 +72,10 @@ def resolve_pocket(
         found = _from_file(Path(given), structure, edge)
     elif file_suffix(Path(given)) in LIGAND_SUFFIXES:
         raise PocketError(f"--pocket {given}: no such file")
-    elif match := _CENTER.fullmatch(spec):
-        found = _from_center(spec, match, structure, edge, ligands)
     elif spec and all(_RESIDUE.fullmatch(token) for token in spec.split(",")):
         found = _from_residues(spec, structure, edge, ligands)
+    elif match := _CENTER.fullmatch(spec):
+        found = _from_center(spec, match, structure, edge, ligands)
     else:
         raise PocketError(f"--pocket {spec!r} is not understood; expected {SPEC_HELP}")
     _check_reach(spec, found[0], structure)

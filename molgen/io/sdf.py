@@ -19,21 +19,26 @@ def format_property(value: object) -> str:
     if isinstance(value, float | np.floating):
         text = f"{float(value):.4f}"
         return "0.0000" if text == "-0.0000" else text
-    # A blank line or $$$$ inside a value would end the record early.
-    text = " ".join(str(value).split()).replace("$$$$", "$")
-    return text or "-"
+    # A blank line inside a value would end the record early.
+    return _no_end(" ".join(str(value).split())) or "-"
 
 
 def sdf_record(mol: Chem.Mol, properties: Mapping[str, object] | None = None) -> str:
     """Return one SDF record: mol block (title = ``_Name``), properties in the given order."""
     mol = Chem.Mol(mol)
     title = mol.GetProp("_Name") if mol.HasProp("_Name") else ""
-    mol.SetProp("_Name", "".join(c if c.isprintable() else " " for c in title)[:80].strip())
+    title = "".join(c if c.isprintable() else " " for c in title)[:80].strip()
+    mol.SetProp("_Name", _no_end(title))
     lines = [Chem.MolToMolBlock(mol).rstrip("\n")]
     for key, value in (properties or {}).items():
         name = "".join("_" if c in "<>" or not c.isprintable() else c for c in str(key))
         lines += [f">  <{name}>", format_property(value), ""]
     return "\n".join([*lines, "$$$$", ""])
+
+
+def _no_end(text: str) -> str:
+    """Return a line without the mark that ends a record."""
+    return text.replace("$$$$", "$")
 
 
 def write_sdf(

@@ -236,11 +236,16 @@ def _holds_protein(protein: Protein) -> bool:
 
 
 def _unseen(parsed: ParsedFile) -> list[str]:
-    """Return a note on residues of the sequence that are not there."""
-    if not parsed.unseen:
-        return []
-    text = f"{parsed.unseen} of {parsed.residues} residues in the file's sequence have no atoms"
-    return [f"{text}: is it cut short?" if parsed.unseen > parsed.residues / 3 else text]
+    """Return notes on residues of the sequence and listed groups that are not there."""
+    notes = []
+    cut = parsed.unseen > parsed.residues / 3
+    if parsed.absent:
+        notes.append(f"groups that the file lists have no atoms: {shorten(list(parsed.absent))}")
+        cut |= parsed.unseen > parsed.residues / 10
+    if parsed.unseen:
+        text = f"{parsed.unseen} of {parsed.residues} residues in the file's sequence have no atoms"
+        notes.append(f"{text}: is it cut short?" if cut else text)
+    return notes
 
 
 def _list_kept(groups: tuple[HeteroGroup, ...]) -> list[str]:

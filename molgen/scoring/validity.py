@@ -1,8 +1,8 @@
 """Physical and chemical validity of poses: the checks of the `posebusters` package.
 
 A pose is valid when every check passes. Given the input ligand or the true ligand, formula,
-bonds, double-bond geometry and chirality are compared with it as well. The RMSD is no part of
-validity.
+bonds, double-bond geometry and chirality are compared with it as well, by standard InChI: a mobile
+hydrogen (tautomer) or another charge makes no other molecule. The RMSD is no part of validity.
 """
 
 from __future__ import annotations

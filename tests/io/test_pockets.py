@@ -182,6 +182,14 @@ def test_forms_agree_on_a_crystal_structure() -> None:
     assert np.array_equal(by_rank.center, cavities[1].center)
 
 
+def test_one_residue_of_a_chain_named_by_a_digit(structure: Structure) -> None:
+    chains = np.where(structure.atoms.chains == "A", "1", structure.atoms.chains)
+    numbered = Structure(replace(structure.atoms, chains=chains))
+    assert resolve_pocket("1:45", numbered)[0].center == pytest.approx((2, 0, 0))
+    with pytest.raises(PocketError, match="no residue '1:99'"):
+        resolve_pocket("1:99", numbered)
+
+
 def test_many_residues_make_a_long_request(structure: Structure) -> None:
     pocket, _ = resolve_pocket(",".join(["A:45", "A:46"] * 60), structure)
     assert pocket.source.startswith("residues A:45,A:46")

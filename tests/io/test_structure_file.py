@@ -336,6 +336,21 @@ def test_residues_of_the_sequence_without_atoms_are_counted(write, peptide, exam
     assert "6 of 165 residues" in notes_of(read_structure(write("".join(lines), "whole.cif")))
     text = notes_of(read_structure(write("".join(lines[:end]), "cut.cif")))
     assert "94 of 165 residues in the file's sequence have no atoms: is it cut short?" in text
+    last = next(k for k, line in enumerate(lines) if line.startswith("ATOM   1001 "))
+    text = notes_of(read_structure(write("".join(lines[:last]), "cut.cif")))
+    assert "groups that the file lists have no atoms: " in text and "TOP" in text
+    assert "residues in the file's sequence have no atoms: is it cut short?" in text
+
+
+def test_listed_groups_and_a_last_residue_without_all_atoms_are_noted(write, peptide):
+    assert "is it cut short" not in notes_of(read_structure(write(peptide)))
+    listed = "HET    LIG  A 301      12\nHET    HOH  A 401       1\n"
+    assert "lists have no atoms: LIG" in notes_of(read_structure(write(listed + peptide)))
+    atoms = [line for line in peptide.splitlines(keepends=True) if line.startswith("ATOM")]
+    whole, cut = "".join(atoms), "".join(atoms[:-2])
+    assert "cut short" not in notes_of(read_structure(write(whole)))
+    assert "is of an unfinished LEU: is it cut short?" in notes_of(read_structure(write(cut)))
+    assert "cut short" not in notes_of(read_structure(write(cut + "TER\n")))
 
 
 def test_sequence_counts_stand_beside_ter_records(write, peptide):

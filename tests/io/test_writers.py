@@ -70,6 +70,15 @@ def test_failed_write_leaves_the_old_file(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.sdf"]
 
 
+def test_no_name_ends_a_record(tmp_path):
+    mol = ligand_mol()
+    mol.SetProp("_Name", "$$$$")
+    write_sdf(tmp_path / "a.sdf", [(mol, {"note": "a $$$$ b"})] * 2)
+    found = list(Chem.SDMolSupplier(str(tmp_path / "a.sdf")))
+    assert [m.GetNumAtoms() for m in found] == [mol.GetNumAtoms()] * 2
+    assert read_ligand(tmp_path / "a.sdf").mol.GetNumAtoms() == mol.GetNumAtoms()
+
+
 def test_atomic_write_makes_folders_and_plain_permissions(tmp_path):
     path = tmp_path / "new" / "deep" / "a.txt"
     with atomic_write(path) as temporary:

@@ -93,7 +93,7 @@ def test_a_pose_far_away_or_in_the_wall_fails(example):
     assert "minimum_distance_to_protein" in inside.failed
 
 
-def test_wrong_chirality_and_tautomer_fail_only_identity():
+def test_wrong_chirality_or_formula_fails_only_identity():
     left, right = Chem.MolFromSmiles("C[C@H](N)C(=O)O"), Chem.MolFromSmiles("C[C@@H](N)C(=O)O")
     pose = Chem.AddHs(left)
     assert AllChem.EmbedMolecule(pose, randomSeed=1) == 0
@@ -103,6 +103,16 @@ def test_wrong_chirality_and_tautomer_fail_only_identity():
     amide = Chem.AddHs(Chem.MolFromSmiles("CCC(C)=O"))
     assert AllChem.EmbedMolecule(amide, randomSeed=1) == 0
     assert "molecular_formula" in check_poses([amide], None, other)[0].failed
+
+
+@pytest.mark.parametrize(
+    ("pose", "true"),
+    [("O=c1cccc[nH]1", "Oc1ccccn1"), ("CC(=O)[O-]", "CC(=O)O"), ("C[NH3+]", "CN")],
+)
+def test_another_tautomer_or_charge_is_the_same_molecule(pose, true):
+    mol = Chem.AddHs(Chem.MolFromSmiles(pose))
+    assert AllChem.EmbedMolecule(mol, randomSeed=1) == 0
+    assert check_poses([mol], None, Chem.MolFromSmiles(true))[0].passed
 
 
 def test_unspecified_stereo_accepts_either_form():
