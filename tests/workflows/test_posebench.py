@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 pytest.importorskip("snakemake", reason="snakemake is not installed")
+pytest.importorskip("vina", reason="the optional package vina is not installed")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,6 +95,15 @@ def test_every_entry_runs_in_every_arm_and_failures_stop_nothing(place):
     assert len(evaluated) == 3 + 1
     assert any(line.count("--poses") == 3 for line in evaluated)
     assert (place / "runs/bench/table/summary.csv").is_file()
+
+
+def test_arms_of_vina_without_the_package_stop_before_the_first_entry(place, monkeypatch):
+    (place / "without").mkdir()
+    (place / "without/sitecustomize.py").write_text("import sys\nsys.modules['vina'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(place / "without"))
+    stopped = run(place, check=False)
+    assert stopped.returncode != 0 and not (place / "runs").exists()
+    assert "the arms of Vina need the packages vina and meeko" in stopped.stderr
 
 
 def test_several_sets_are_also_evaluated_as_one(place):

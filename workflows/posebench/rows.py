@@ -14,8 +14,9 @@ import csv
 import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from molgen.metrics.success import paired_difference, proportion
 COLUMNS = (
     "set", "arm", "id", "status", "reason", "poses", "top1_rmsd", "oracle_rmsd", "valid",
     "joint_2A", "heavy_atoms", "rotatable_bonds", "seconds", "molgen", "commit",
+    "lowest_rank", "lowest_rmsd",
 )  # fmt: skip
 Key = tuple[str, str, str]
 
@@ -42,12 +44,29 @@ def gather(run: Path) -> dict[Key, dict[str, str]]:
     rows = {}
     for path in sorted(run.glob("*/evaluation/*/evaluation.csv")):
         name, arm = path.parents[2].name, path.parent.name
+        lowest = lowest_scores(path.with_name("poses.csv"))
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.DictReader(stream):
                 code = code_of(run / name / arm / row["id"])
-                full = row | code | {"set": name, "arm": arm}
+                full = row | code | lowest.get(row["id"], {}) | {"set": name, "arm": arm}
                 rows[name, arm, row["id"]] = {key: str(full.get(key, "")) for key in COLUMNS}
     return rows
+
+
+def lowest_scores(path: Path) -> dict[str, dict[str, str]]:
+    """Return rank and RMSD of the pose of lowest score by entry.
+
+    It is the first by its own program; `molgen generate` puts valid poses before others.
+    """
+    found: dict[str, dict[str, str]] = {}
+    if not path.is_file():
+        return found
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["score"]]
+    for row in sorted(rows, key=lambda row: (float(row["score"]), int(row["rank"]))):
+        place = {"lowest_rank": row["rank"], "lowest_rmsd": row["rmsd"]}
+        found.setdefault(row["id"], place)
+    return found
 
 
 def code_of(folder: Path) -> dict[str, str]:
@@ -75,6 +94,21 @@ def within(row: dict[str, str], column: str) -> bool:
     return bool(row[column]) and float(row[column]) <= 2.0
 
 
+def lowest_within(row: dict[str, str]) -> bool:
+    return within(row, "lowest_rmsd")
+
+
+def own_joint(row: dict[str, str]) -> bool:
+    """Tell whether the pose of lowest score is right and valid; it is not first if invalid."""
+    return row["lowest_rank"] == "1" and row["joint_2A"] == "true"
+
+
+def bootstrap(statistic: Callable[..., Any], values: np.ndarray) -> np.ndarray:
+    """Return the 95 % interval of a statistic of (n,) values, (2,)."""
+    draws = np.random.default_rng(0).choice(values, (10_000, len(values)))
+    return np.quantile(statistic(draws, axis=1), [0.025, 0.975])
+
+
 MEASURES = {
     "top-1 ≤ 2 Å": lambda row: within(row, "top1_rmsd"),
     "joint": lambda row: row["joint_2A"] == "true",
@@ -97,8 +131,24 @@ def show(rows: dict[Key, dict[str, str]]) -> None:
         seconds = [float(row["seconds"]) for row in found if row["seconds"]]
         rates = [f"{title} {proportion([ok(r) for r in found]).percent()}"
                  for title, ok in MEASURES.items()]  # fmt: skip
-        median = f"{np.median(seconds):.1f} s" if seconds else "–"
+        median = "–"
+        if seconds:
+            low, high = bootstrap(np.median, np.array(seconds)).tolist()
+            median = f"{np.median(seconds):.1f} s ({low:.1f} to {high:.1f})"
         print(f"{arm:16s} {'   '.join(rates)}   median {median}")
+        for name in sorted({name for name, _ in shared}):
+            one = [rows[name, arm, entry] for of, entry in shared if of == name]
+            parts = [f"{title} {proportion([ok(r) for r in one]).percent()}"
+                     for title, ok in MEASURES.items()]  # fmt: skip
+            print(f"{'':16s} {name}, {len(one)}: {'   '.join(parts)}")
+        known = [row for row in found if row.get("lowest_rank")]
+        if known and arm.startswith("vina"):
+            ranked, lowest, own = (
+                proportion([ok(row) for row in known]).percent()
+                for ok in (MEASURES["top-1 ≤ 2 Å"], lowest_within, own_joint)
+            )
+            print(f"{'':16s} all poses of {len(known)} at hand: top-1 ≤ 2 Å as ranked {ranked}, "
+                  f"by score alone {lowest}, and valid {own}")  # fmt: skip
     first, *others = arms
     for arm in others:
         for title, ok in MEASURES.items():
@@ -112,7 +162,9 @@ def show(rows: dict[Key, dict[str, str]]) -> None:
             if a["seconds"] and b["seconds"] and not math.isclose(float(b["seconds"]), 0.0)
         ]
         if times:
-            print(f"{first} over {arm}: wall time, median of the ratios {np.median(times):.3f}")
+            low, high = bootstrap(np.median, np.array(times)).tolist()
+            print(f"{first} over {arm}: wall time, median of the ratios {np.median(times):.3f} "
+                  f"({low:.3f} to {high:.3f})")  # fmt: skip
 
 
 def main() -> None:
