@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from molgen.api.pose_output import RankedPose, heavy_coords, moved_by
+from molgen.api.pose_output import RankedPose
+from molgen.metrics.rmsd import pose_distances
 
 REFINED, RAW = "refined", "raw"
 
@@ -15,16 +16,16 @@ def accept(
 ) -> list[RankedPose]:
     """Return at most ``count`` poses, valid ones first, then by score, with their ``origin``.
 
-    Of a refined and a raw pose nearer than ``distinct`` Å the better one stays: the valid one, else
-    the one of lower score. Raw poses near a better pose of either origin add nothing.
+    Of a refined and a raw pose nearer than ``distinct`` Å (symmetry-corrected) the better one
+    stays: the valid one, else the one of lower score. Raw poses near a better pose of either
+    origin add nothing.
     """
     members = [(pose, REFINED) for pose in refined] + [(pose, RAW) for pose in raw]
     members.sort(key=lambda member: _order(member[0]))
     chosen: list[tuple[RankedPose, str]] = []
     for pose, origin in members:
         rivals = [p for p, other in chosen if RAW in (origin, other)]
-        place = heavy_coords(pose.mol)
-        if all(moved_by(place, heavy_coords(rival.mol)) >= distinct for rival in rivals):
+        if all(pose_distances(rival.mol, [pose.mol]).rmsd[0] >= distinct for rival in rivals):
             chosen.append((pose, origin))
     return [
         replace(pose, properties={**pose.properties, "rank": rank, "origin": origin})

@@ -118,7 +118,7 @@ def train_quality(
     parts = data.split(str(split) if split else None, training.split_seed, training.fractions)
     torch.manual_seed(training.seed)
     model = build_quality(training.model, encoder=run.encoder, head=run.head)
-    weights, origin = start_from(model, load_quality, init)
+    weights, origin = start_from(model, load_quality, init, job.folder)
     prints = hashlib.sha256("".join(store.fingerprint for store in data.stores).encode())
     identity = [lasting(training), model.config(), prints.hexdigest(), parts, weights]
     model.prepare(data.natives(parts["train"]))

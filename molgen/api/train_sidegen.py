@@ -141,7 +141,7 @@ def train_sidegen(
     data = PoseData(opened, training.pocket)
     torch.manual_seed(training.seed)
     model = SidegenModel(training.network, run.encoder, training.schedule, training.pocket)
-    weights, origin = start_from(model, load_sidegen, init, {"fade", "chirality"})
+    weights, origin = start_from(model, load_sidegen, init, job.folder, {"fade", "chirality"})
     _hold_all_but(model, training.only)
     prints = hashlib.sha256(
         json.dumps([store.manifest["shards"] for store in opened], sort_keys=True).encode()

@@ -25,7 +25,7 @@ from molgen.config import to_dict
 from molgen.datasets.exclusion import excluded, read_exclusions
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.splits import SplitOptions, split_ids
-from molgen.errors import ConfigError
+from molgen.errors import ConfigError, OutputError
 from molgen.report.training_plot import Line
 from molgen.search.device import resolve_device
 from molgen.training.loop import LoopConfig, Report, fit
@@ -247,13 +247,18 @@ def split_facts(
 
 
 def start_from(
-    model: Any, load: Callable[[str], Any], init: str | None, free: Set[str] = frozenset()
+    model: Any,
+    load: Callable[[str], Any],
+    init: str | None,
+    out: Path,
+    free: Set[str] = frozenset(),
 ) -> tuple[str, str]:
     """Load the weights of the checkpoint ``init``, if any, into ``model``.
 
     Args:
         model: with ``config()`` and a state dict, as all models that a checkpoint holds.
         load: returns the model of a checkpoint.
+        out: folder of the training, which must not be that of ``init``.
         free: names of options that may differ. What such an option adds to the network keeps its
             new weights.
 
@@ -262,9 +267,12 @@ def start_from(
 
     Raises:
         ConfigError: a network with other options.
+        OutputError: the training would replace what it starts from.
     """
     if init is None:
         return "", "random weights"
+    if checkpoint_folder(init).resolve() == out.resolve():
+        raise OutputError(f"{out}: holds the weights that --init names; choose another folder")
     other = load(init)
     if _without(other.config(), free) != _without(model.config(), free):
         raise ConfigError(f"init {init}: a network with other options than the one to train")

@@ -67,6 +67,8 @@ def noise_levels(config: ScheduleConfig) -> Float[Tensor, " levels"]:
             f"not from {low:g} to {high:g}"
         )
     inside = sigma[(sigma >= low) & (sigma <= high)]
+    if len(inside) < 2:
+        raise ConfigError(f"schedule: {low:g} and {high:g} Å are too near for {config.kind}")
     place = t * (len(inside) - 1)
     left = place.floor().long().clamp_max(len(inside) - 2)
     part = place - left

@@ -11,6 +11,7 @@ a loss or gradient that is no number ends the run, and the state on disk is from
 from __future__ import annotations
 
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from torch import Tensor
 
 from molgen.config import limited
 from molgen.errors import (
+    ConfigError,
     DependencyError,
     MolgenWarning,
     OutputError,
@@ -437,7 +439,13 @@ def _fabric(config: LoopConfig, device: str) -> Any:
         raise DependencyError("training needs Lightning: pip install lightning") from None
     kind, _, number = device.partition(":")
     devices: Any = [int(number)] if number else config.devices
-    several = config.devices * config.nodes > 1
+    started, expected = int(os.environ.get("WORLD_SIZE", 1)), config.devices * config.nodes
+    if started > expected:  # else each process trains all by itself, into the same files
+        raise ConfigError(
+            f"{started} processes were started (WORLD_SIZE), but loop.devices x loop.nodes is "
+            f"{expected}; set them to the processes of a machine and the machines"
+        )
+    several = expected > 1
     # gradients meet in `_average_gradients`: nothing else is to be exchanged during a step
     parallel = DDPStrategy(broadcast_buffers=False)
     fabric = Fabric(

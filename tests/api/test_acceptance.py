@@ -43,6 +43,13 @@ def test_the_better_of_two_near_poses_stands(refined, raw, stands):
     assert found.properties["origin"] == stands and found.properties["rank"] == 1
 
 
+def test_a_pose_with_its_like_atoms_named_the_other_way_is_a_repeat():
+    turned = pose(-7.0, True, 0.0)
+    places = turned.mol.GetConformer().GetPositions()[::-1].copy()
+    turned.mol.GetConformer().SetPositions(places)
+    assert told(accept([pose(-8.0, True, 0.0)], [turned], 10, 1.4)) == [("refined", -8.0)]
+
+
 def test_poses_apart_stay_and_are_ranked_together():
     refined = [pose(-8.0, True, 0.0), pose(-7.9, True, 0.4), pose(-9.0, False, 20.0)]
     raw = [pose(-8.5, True, 10.0), pose(-8.4, True, 10.5)]

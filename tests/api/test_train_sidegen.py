@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -134,6 +135,15 @@ def test_init_goes_on_from_weights_and_refuses_another_network(store, checkpoint
             [store / "store"], tmp_path / "other", init=str(checkpoint), split=store / "split",
             device="cpu",
         )  # fmt: skip
+
+
+def test_a_training_does_not_replace_what_it_starts_from(store, checkpoint, tmp_path):
+    own = tmp_path / "own"
+    shutil.copytree(checkpoint, own)
+    result = run("store", "--init", own, "--out", own, "--force", folder=store)
+    assert result.exit_code == 2 and "holds the weights that --init names" in result.output
+    same = (own / "model.safetensors").read_bytes()
+    assert same == (Path(checkpoint) / "model.safetensors").read_bytes()
 
 
 def test_a_part_can_join_a_trained_network_that_stays_as_it_is(store, checkpoint, tmp_path):

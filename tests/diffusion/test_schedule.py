@@ -45,3 +45,9 @@ def test_a_schedule_that_does_not_reach_so_far_says_so():
     message = r"sigmoid reaches from .* to 12\.1 Å, not from 0\.1 to 20"
     with pytest.raises(ConfigError, match=message):
         noise_levels(ScheduleConfig(kind="sigmoid", most=20.0))
+
+
+def test_ends_with_no_level_between_are_refused():
+    config = ScheduleConfig(kind="cosine", least=1.0, most=1.0001)
+    with pytest.raises(ConfigError, match="too near for cosine"):
+        noise_levels(config)

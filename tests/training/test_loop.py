@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from molgen.errors import MolgenWarning, OutputError, StoreError, TrainingError
+from molgen.errors import ConfigError, MolgenWarning, OutputError, StoreError, TrainingError
 from molgen.training.loop import LoopConfig, _share, fit, prefetch
 from molgen.training.schedule import MovingAverage, learning_rate_factor
 
@@ -125,6 +125,12 @@ def test_the_same_seed_the_same_weights(tmp_path):
         train(tmp_path / str(at), task, seed=seed)
     first, same, other = (task.module.linear.weight.item() for task in tasks)
     assert first == same != other
+
+
+def test_more_processes_than_the_settings_say_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"2 processes were started .* loop.nodes is 1"):
+        train(tmp_path / "state", LineTask())
 
 
 def test_it_stops_without_progress_and_when_time_is_up(tmp_path):
