@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from molgen.api.pose_output import RankedPose
-from molgen.metrics.rmsd import pose_distances
+from molgen.metrics.rmsd import ligand_rmsd
 
 REFINED, RAW = "refined", "raw"
 
@@ -24,8 +26,8 @@ def accept(
     members.sort(key=lambda member: _order(member[0]))
     chosen: list[tuple[RankedPose, str]] = []
     for pose, origin in members:
-        rivals = [p for p, other in chosen if RAW in (origin, other)]
-        if all(pose_distances(rival.mol, [pose.mol]).rmsd[0] >= distinct for rival in rivals):
+        rivals = [p.mol for p, other in chosen if RAW in (origin, other)]
+        if np.all(ligand_rmsd(pose.mol, rivals) >= distinct):
             chosen.append((pose, origin))
     return [
         replace(pose, properties={**pose.properties, "rank": rank, "origin": origin})

@@ -87,13 +87,13 @@ def check_folder(out: Path, *, force: bool) -> list[Path]:
             raise OutputError(f"{out}: holds a run of molgen generate; choose another --out")
         if inside and not force:
             raise OutputError(f"{out}: folder is not empty; use --force to replace its results")
-        tables = [path for folder in (out, *filter(_is_of_arm, inside)) for path in _tables(folder)]
-        ours = [*tables, *(path for path in inside if path.name in FILES + PLOTS)]
-        if ours and not tables:
+        ours = [path for path in inside if path.name in FILES + PLOTS]
+        of_arms = [path for folder in inside if _is_folder(folder) for path in _tables(folder)]
+        if ours and not (of_arms or _tables(out)):
             raise OutputError(
                 f"{ours[0]}: is of no earlier evaluation, not replaced; choose another --out"
             )
-        return list(dict.fromkeys(ours))
+        return ours + of_arms
     except OSError as error:
         raise OutputError(f"{out}: cannot be written: {error.strerror or error}") from error
 
@@ -104,8 +104,8 @@ def _tables(folder: Path) -> list[Path]:
     return tables if all(path.is_file() for path in tables) else []
 
 
-def _is_of_arm(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink() and bool(_tables(path))
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _clear(out: Path, ours: Sequence[Path]) -> None:

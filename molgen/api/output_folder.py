@@ -41,6 +41,22 @@ Record = tuple[Any, dict[str, Any]]
 
 
 @dataclass(frozen=True)
+class RunFiles:
+    """What a command writes into the folder of its results.
+
+    Attributes:
+        names: of the files.
+        trace: the file by which a run is known before it has written run.json.
+    """
+
+    names: tuple[str, ...] = OUTPUTS
+    trace: str = RECORD
+
+
+_POSES_RUN = RunFiles()
+
+
+@dataclass(frozen=True)
 class LigandResult:
     """The outcome of one ligand, one row of status.csv.
 
@@ -64,19 +80,11 @@ class LigandResult:
     poses: tuple[dict[str, Any], ...] = ()
 
 
-def check_folder(
-    folder: Path,
-    *,
-    resume: bool,
-    force: bool,
-    trace: str = RECORD,
-    outputs: Sequence[str] = OUTPUTS,
-) -> None:
+def check_folder(folder: Path, *, resume: bool, force: bool, files: RunFiles = _POSES_RUN) -> None:
     """Refuse a place that cannot take the results; changes nothing.
 
     Args:
-        trace: file by which an earlier run is known before it has written run.json.
-        outputs: names of the files that the command writes.
+        files: of the command.
 
     Raises:
         OutputError: a file, not writable, not empty without ``resume`` or ``force``, or with files
@@ -92,8 +100,8 @@ def check_folder(
         raise OutputError(f"{folder}: cannot be used for the results ({error.strerror})") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{folder}: cannot be written")
-    if (resume or force) and not _holds_run(folder, trace):
-        ours = [name for name in outputs if (folder / name).exists()]
+    if (resume or force) and not _holds_run(folder, files.trace):
+        ours = [name for name in files.names if (folder / name).exists()]
         if ours:
             what = "nothing to resume" if resume else "not replaced; choose another folder"
             raise OutputError(f"{folder}: {ours[0]} is of no earlier run, {what}")
@@ -134,20 +142,19 @@ def opened(
     *,
     resume: bool,
     force: bool,
-    trace: str = RECORD,
-    outputs: Sequence[str] = OUTPUTS,
+    files: RunFiles = _POSES_RUN,
     remove: Callable[[Path], None] = _clear_run,
 ) -> Iterator[None]:
     """Make the folder and hold it; with ``force`` remove the results of an earlier run, only those.
 
     Args:
-        trace, outputs: as of `check_folder`.
+        files: of the command.
         remove: takes the results of such a run out of the folder.
 
     Raises:
         OutputError: as `check_folder`, it cannot be made, or another run is writing there.
     """
-    check_folder(folder, resume=resume, force=force, trace=trace, outputs=outputs)
+    check_folder(folder, resume=resume, force=force, files=files)
     with told_of(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with held(folder):

@@ -17,9 +17,9 @@ from molgen.api.output_folder import check_folder, write_text
 from molgen.api.provenance import input_record, run_record, sha256_of
 from molgen.api.score_agreement import agreement_record
 from molgen.api.score_files import (
-    FILES,
     JOURNAL,
     RUN,
+    SCORE_RUN,
     models_are_there,
     opened_for_models,
     write_tables,
@@ -127,7 +127,7 @@ def score(
         raise ConfigError("resume needs the folder of the earlier run")
     folder = None if out is None else Path(out)
     if folder is not None:
-        check_folder(folder, resume=resume, force=force, trace=JOURNAL, outputs=FILES)
+        check_folder(folder, resume=resume, force=force, files=SCORE_RUN)
     checkpoint = _checkpoint_record(config.model)
     files = find_models(models)
     inputs = {} if reference is None else {"reference": _reference_record(reference)}

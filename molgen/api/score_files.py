@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from molgen.api.output_folder import opened, told_of
+from molgen.api.output_folder import RunFiles, opened, told_of
 from molgen.api.score_job import MODELS
 from molgen.api.score_records import (
     RESIDUE_COLUMNS,
@@ -30,22 +30,22 @@ OVERVIEW = "overview.png"
 JOURNAL = "records.jsonl"
 """Finished files, one a line; ``--resume`` trusts only this."""
 PLOTS = "plots"
-FILES = (SCORES, RESIDUES, STATUS, RUN, REPORT, OVERVIEW, JOURNAL)
+SCORE_RUN = RunFiles((SCORES, RESIDUES, STATUS, RUN, REPORT, OVERVIEW, JOURNAL), trace=JOURNAL)
 _OUR_SUFFIXES = {MODELS: (".pdb", ".cif"), PLOTS: (".png",)}
 
 
 @contextmanager
 def opened_for_models(folder: Path, *, resume: bool, force: bool) -> Iterator[None]:
     """Open the folder as `opened` does, with a place for the models in it."""
-    with opened(folder, resume=resume, force=force, trace=JOURNAL, outputs=FILES, remove=_clear):
+    with opened(folder, resume=resume, force=force, files=SCORE_RUN, remove=_clear):
         with told_of(folder):
             (folder / MODELS).mkdir(exist_ok=True)
         yield
 
 
 def _clear(folder: Path) -> None:
-    ours = [folder / name for name in FILES]
-    ours += [path for name in FILES for path in folder.glob(f".{name}.*")]
+    ours = [folder / name for name in SCORE_RUN.names]
+    ours += [path for name in SCORE_RUN.names for path in folder.glob(f".{name}.*")]
     if (folder / JOURNAL).is_file():  # else the sub-folders are not of a run of ours
         for name, suffixes in _OUR_SUFFIXES.items():
             place = folder / name

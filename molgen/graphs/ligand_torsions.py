@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from molgen.graphs.straight_chain import straight_chain
+from molgen.graphs.bond_walks import reachable, straight_chain
 
 _HETERO = (7, 8, 16)
 """Elements on the far end of the double bond of an amide or ester-like group."""
@@ -85,7 +85,8 @@ def find_torsions(
         axes.add(axis)
         if (carbonyl[a] and elements[b] == 7) or (carbonyl[b] and elements[a] == 7):
             continue
-        side = _side(neighbours, int(a), int(b))
+        side = np.zeros(len(adjacent), dtype=bool)
+        side[reachable(neighbours, int(b), {frozenset((int(a), int(b)))})] = True
         if side[a]:  # a ring through the bond that the flags do not know of
             continue
         before = next(atom for atom in neighbours[near] if atom != line[1])
@@ -100,17 +101,3 @@ def find_torsions(
         np.array(quads, dtype=np.int16).reshape(-1, 4)[order],
         np.array(moving, dtype=bool).reshape(-1, len(adjacent))[order],
     )
-
-
-def _side(neighbours: list[list[int]], fixed: int, start: int) -> np.ndarray:
-    """Return the atoms reachable from ``start`` without the bond to ``fixed``."""
-    seen = np.zeros(len(neighbours), dtype=bool)
-    seen[start] = True
-    queue = [start]
-    while queue:
-        atom = queue.pop()
-        for other in neighbours[atom]:
-            if not seen[other] and not (atom == start and other == fixed):
-                seen[other] = True
-                queue.append(other)
-    return seen

@@ -10,8 +10,8 @@ from rdkit import Chem
 
 from molgen.errors import LigandError
 from molgen.graphs.atom_types import ligand_types
+from molgen.graphs.bond_walks import reachable, straight_chain
 from molgen.graphs.contact_types import ligand_contacts
-from molgen.graphs.straight_chain import straight_chain
 
 _AMIDE = Chem.MolFromSmarts("[NX3]-[CX3]=[O,N,S]")
 _TERTIARY_AMIDE = Chem.MolFromSmarts("[NX3]([!#1])([!#1])-[CX3]=[O,N,S]")
@@ -182,16 +182,8 @@ def _fragments(neighbours: list[list[int]], hinges: set[frozenset[int]]) -> np.n
     """Return a label per atom; atoms joined by anything but a hinge share one."""
     label = np.full(len(neighbours), -1, dtype=np.int64)
     for start in range(len(neighbours)):
-        if label[start] >= 0:
-            continue
-        stack = [start]
-        label[start] = start
-        while stack:
-            atom = stack.pop()
-            for other in neighbours[atom]:
-                if label[other] < 0 and frozenset((atom, other)) not in hinges:
-                    label[other] = start
-                    stack.append(other)
+        if label[start] < 0:
+            label[reachable(neighbours, start, hinges)] = start
     return label
 
 

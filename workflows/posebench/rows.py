@@ -14,9 +14,8 @@ import csv
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -31,12 +30,16 @@ COLUMNS = (
 Key = tuple[str, str, str]
 
 
-def read(path: Path) -> dict[Key, dict[str, str]]:
-    """Return the rows of a table by set, arm and entry."""
-    if not path.is_file():
-        return {}
+def read(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file."""
     with path.open(encoding="utf-8", newline="") as stream:
-        return {(row["set"], row["arm"], row["id"]): row for row in csv.DictReader(stream)}
+        return list(csv.DictReader(stream))
+
+
+def stored(path: Path) -> dict[Key, dict[str, str]]:
+    """Return the rows of a table by set, arm and entry; none where there is no table."""
+    rows = read(path) if path.is_file() else []
+    return {(row["set"], row["arm"], row["id"]): row for row in rows}
 
 
 def gather(run: Path) -> dict[Key, dict[str, str]]:
@@ -45,11 +48,10 @@ def gather(run: Path) -> dict[Key, dict[str, str]]:
     for path in sorted(run.glob("*/evaluation/*/evaluation.csv")):
         name, arm = path.parents[2].name, path.parent.name
         lowest = lowest_scores(path.with_name("poses.csv"))
-        with path.open(encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(stream):
-                code = code_of(run / name / arm / row["id"])
-                full = row | code | lowest.get(row["id"], {}) | {"set": name, "arm": arm}
-                rows[name, arm, row["id"]] = {key: str(full.get(key, "")) for key in COLUMNS}
+        for row in read(path):
+            code = code_of(run / name / arm / row["id"])
+            full = row | code | lowest.get(row["id"], {}) | {"set": name, "arm": arm}
+            rows[name, arm, row["id"]] = {key: str(full.get(key, "")) for key in COLUMNS}
     return rows
 
 
@@ -61,8 +63,7 @@ def lowest_scores(path: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     if not path.is_file():
         return found
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["score"]]
+    rows = [row for row in read(path) if row["score"]]
     for row in sorted(rows, key=lambda row: (float(row["score"]), int(row["rank"]))):
         place = {"lowest_rank": row["rank"], "lowest_rmsd": row["rmsd"]}
         found.setdefault(row["id"], place)
@@ -103,17 +104,26 @@ def own_joint(row: dict[str, str]) -> bool:
     return row["lowest_rank"] == "1" and row["joint_2A"] == "true"
 
 
-def bootstrap(statistic: Callable[..., Any], values: np.ndarray) -> np.ndarray:
-    """Return the 95 % interval of a statistic of (n,) values, (2,)."""
-    draws = np.random.default_rng(0).choice(values, (10_000, len(values)))
-    return np.quantile(statistic(draws, axis=1), [0.025, 0.975])
-
-
 MEASURES = {
     "top-1 ≤ 2 Å": lambda row: within(row, "top1_rmsd"),
     "joint": lambda row: row["joint_2A"] == "true",
     "oracle ≤ 2 Å": lambda row: within(row, "oracle_rmsd"),
 }
+
+
+def rates(rows: Sequence[dict[str, str]]) -> str:
+    """Return every measure in % with its interval, as one line."""
+    return "   ".join(
+        f"{title} {proportion([ok(row) for row in rows]).percent()}"
+        for title, ok in MEASURES.items()
+    )
+
+
+def median(values: Sequence[float], digits: int, unit: str = "") -> str:
+    """Return a median with its 95 % interval (bootstrap), as text."""
+    draws = np.random.default_rng(0).choice(values, (10_000, len(values)))
+    low, high = np.quantile(np.median(draws, axis=1), [0.025, 0.975])
+    return f"{np.median(values):.{digits}f}{unit} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def show(rows: dict[Key, dict[str, str]]) -> None:
@@ -129,18 +139,10 @@ def show(rows: dict[Key, dict[str, str]]) -> None:
         return
     for arm, found in of_arm.items():
         seconds = [float(row["seconds"]) for row in found if row["seconds"]]
-        rates = [f"{title} {proportion([ok(r) for r in found]).percent()}"
-                 for title, ok in MEASURES.items()]  # fmt: skip
-        median = "–"
-        if seconds:
-            low, high = bootstrap(np.median, np.array(seconds)).tolist()
-            median = f"{np.median(seconds):.1f} s ({low:.1f} to {high:.1f})"
-        print(f"{arm:16s} {'   '.join(rates)}   median {median}")
+        print(f"{arm:16s} {rates(found)}   median {median(seconds, 1, ' s') if seconds else '–'}")
         for name in sorted({name for name, _ in shared}):
             one = [rows[name, arm, entry] for of, entry in shared if of == name]
-            parts = [f"{title} {proportion([ok(r) for r in one]).percent()}"
-                     for title, ok in MEASURES.items()]  # fmt: skip
-            print(f"{'':16s} {name}, {len(one)}: {'   '.join(parts)}")
+            print(f"{'':16s} {name}, {len(one)}: {rates(one)}")
         known = [row for row in found if row.get("lowest_rank")]
         if known and arm.startswith("vina"):
             ranked, lowest, own = (
@@ -162,9 +164,7 @@ def show(rows: dict[Key, dict[str, str]]) -> None:
             if a["seconds"] and b["seconds"] and not math.isclose(float(b["seconds"]), 0.0)
         ]
         if times:
-            low, high = bootstrap(np.median, np.array(times)).tolist()
-            print(f"{first} over {arm}: wall time, median of the ratios {np.median(times):.3f} "
-                  f"({low:.3f} to {high:.3f})")  # fmt: skip
+            print(f"{first} over {arm}: wall time, median of the ratios {median(times, 3)}")
 
 
 def main() -> None:
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("rows", type=Path)
     parser.add_argument("runs", type=Path, nargs="*", metavar="RUN")
     options = parser.parse_args()
-    rows = read(options.rows)
+    rows = stored(options.rows)
     for run in options.runs:
         rows |= gather(run)
     if options.runs:

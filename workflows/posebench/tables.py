@@ -12,13 +12,12 @@ entries.
 from __future__ import annotations
 
 import argparse
-import csv
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from rows import code_of, write
+from rows import code_of, read, write
 
 from molgen.metrics.success import Outcome, paired_difference, proportion
 from molgen.report.plots import ROTATABLE_BINS, cumulative_rmsd
@@ -62,12 +61,6 @@ def ranked(poses: list[Row]) -> Row:
         "energy_top5_rmsd": f"{min(float(p['rmsd']) for p in lowest[:5]):.4f}",
         "energy_valid": lowest[0]["valid"],
     }
-
-
-def read(path: Path) -> list[Row]:
-    """Return the rows of a CSV file."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 def near(column: str, limit: float = 2.0) -> Callable[[Row], bool]:
