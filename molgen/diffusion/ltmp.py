@@ -211,7 +211,7 @@ class LtmpBlock(nn.Module):
     def _neighbours(self, x: Tensor, near: Near) -> tuple[Tensor, Tensor]:
         """Return rows of the nodes near every atom, and how much of each is heard (0 to 1)."""
         count, poses, atoms = x.shape[:3]
-        flat = x.detach().reshape(count, poses * atoms, 3)
+        flat = x.reshape(count, poses * atoms, 3)
         rows, distances, weights, fade = [], [], [], self.config.fade
         groups = (near.target.atoms, near.target.residues)
         for group, most in zip(groups, near.sizes, strict=True):

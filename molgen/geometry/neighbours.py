@@ -57,7 +57,6 @@ def nearest(
     return found.indices, found.values
 
 
-@torch.no_grad()
 def fading_nearest(
     queries: Float[Tensor, "batch queries 3"],
     points: Float[Tensor, "batch points 3"],
@@ -73,13 +72,14 @@ def fading_nearest(
 
     The weight is 1 and falls smoothly to 0 over the last ``fade`` Å before the nearest point that
     is left out: points that change places change nothing. Where no point is left out it is 1, and
-    always with a ``fade`` of 0.
+    always with a ``fade`` of 0. Distances and weights have a gradient, where coordinates do.
     """
-    if fade == 0:
-        found, distance = nearest(queries, points, allowed, count)
-        return found, distance, torch.ones_like(distance)
-    found, distance = nearest(queries, points, allowed, count + 1)
-    if found.shape[-1] <= count:
+    found, distance = nearest(queries, points, allowed, count + (fade > 0))
+    if torch.is_grad_enabled() and (queries.requires_grad or points.requires_grad):
+        squared = (gather_nodes(points, found) - queries[..., None, :]).square().sum(-1)
+        # the root has no slope at 0, where a point is itself the query
+        distance = torch.where(distance.isfinite(), squared.clamp_min(1e-12).sqrt(), distance)
+    if fade == 0 or found.shape[-1] <= count:
         return found, distance, torch.ones_like(distance)
     # finite: no difference of infinite distances
     end = distance[..., count:].clamp_max(1e6)

@@ -66,6 +66,33 @@ def test_rotating_everything_rotates_the_estimate(space, encoder, seen):
     torch.testing.assert_close(plain @ turn.T, other, atol=1e-9, rtol=0)
 
 
+@pytest.mark.parametrize("space", ["cartesian", "rigid-torsion"])
+@pytest.mark.parametrize("fade", [0.0, 2.0])
+def test_the_gradient_of_the_weights_is_the_slope_of_the_estimate(space, fade, seen):
+    """Also through what the moved atoms hear of the target, whose neighbours depend on the moves."""
+    target, ligand, noisy, sigma = seen
+    network = model(replace(SMALL, fade=fade)).network
+    drawn = torch.randn(noisy.shape, generator=torch.Generator().manual_seed(3)).double()
+
+    def value():
+        found = network(noisy, sigma, ligand, network.encode(target), space)[-1]
+        return (found * drawn * ligand.mask[:, None, :, None]).sum()
+
+    value().backward()
+    for name, weight in network.named_parameters():
+        if weight.grad is None or "move" not in name and ".handed." not in name:
+            continue
+        way = torch.randn(weight.shape, generator=torch.Generator().manual_seed(4)).double()
+        with torch.no_grad():
+            weight += 1e-6 * way
+            above = value()
+            weight -= 2e-6 * way
+            slope = (above - value()) / 2e-6
+            weight += 1e-6 * way
+        expected = (weight.grad * way).sum()
+        torch.testing.assert_close(slope, expected, rtol=1e-5, atol=1e-5, msg=lambda m, n=name: n + m)
+
+
 @torch.no_grad()
 def test_only_the_sense_for_chirality_tells_mirror_images_apart(seen):
     """All else that enters is the same in a mirror, so the estimate is the mirror image."""
