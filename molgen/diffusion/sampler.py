@@ -1,7 +1,8 @@
 """The sampler ``sidegen``: learned proposals, brought onto exact geometry, searched and ranked.
 
-Poses are drawn in a frame that turns with the pocket, so that a seed gives the same poses however
-the target lies in its file.
+Poses are drawn in a frame that turns with the pocket, from a receptor in whole steps of `STEP` along
+its axes. A seed gives the same poses however the target lies in its file, also in float32, unless an
+atom lies on the edge of a step. Refinement, ranking and checks take the receptor as it is given.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from molgen.structure import Ligand, Pocket, Poses, Protein
 
 
+STEP = 0.1
+"""Å, to which the receptor's coordinates are rounded for drawing; training adds noise of 0.1 Å."""
+
+
 class SidegenSampler:
     """A pocket seen by SIDEGEN, with the search that refines what SIDEGEN proposes."""
 
@@ -44,7 +49,8 @@ class SidegenSampler:
         near = protein.near(self.center[None], self.model.pocket.largest)
         centred = protein.coords.astype(np.float64) - self.center
         self.axes = principal_axes(torch.from_numpy(centred[near])).numpy()
-        self.turned = replace(protein, coords=(centred @ self.axes.T).astype(np.float32))
+        steps = np.rint(centred @ self.axes.T / STEP)
+        self.turned = replace(protein, coords=(STEP * steps).astype(np.float32))
         self.near = self.turned.select(near)
         self.pocket = replace(pocket, center=np.zeros(3), edges=np.full(3, pocket.edges.max()))
         self._target: Target | None = None

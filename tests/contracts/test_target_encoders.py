@@ -170,15 +170,20 @@ def test_a_batch_gives_what_its_members_give_and_padding_is_zero(encoder):
 
 
 @torch.no_grad()
-def test_is_smooth_where_a_neighbour_leaves(encoder):
+@pytest.mark.parametrize(("neighbour", "cutoff"), [(0, "atom_cutoff"), (-1, "residue_cutoff")])
+def test_is_smooth_where_a_neighbour_leaves(encoder, neighbour, cutoff):
     graph = made(nodes=8, residues=2)
-    seen = []
-    for distance in (5.9999, 6.0001, 11.9999, 12.0001):
+
+    def seen(distance):
         coords = graph.coords.clone()
-        coords[0, 0] = coords[0, 1] + torch.tensor([distance, 0.0, 0.0])
-        seen.append(encoder(replace(graph, coords=coords)))
-    assert (seen[0] - seen[1]).abs().max() < 1e-2 * found_range(seen[0])
-    assert (seen[2] - seen[3]).abs().max() < 1e-2 * found_range(seen[0])
+        coords[0, neighbour] = coords[0, 1] + torch.tensor([distance, 0.0, 0.0])
+        return encoder(replace(graph, coords=coords))[0, 1]
+
+    reach = getattr(encoder.config, cutoff)
+    inside, outside = seen(reach - 1e-6), seen(reach + 1e-6)
+    # a neighbour that is heard in full up to the cutoff changes more than a thousand times as much
+    assert (inside - outside).abs().max() < 1e-7 * found_range(inside)
+    assert (seen(0.5 * reach) - outside).abs().max() > 1e-4 * found_range(inside)
 
 
 @torch.no_grad()

@@ -51,4 +51,4 @@ def test_poses_turn_with_the_input_over_twenty_steps(model, complexes, space, nu
     with torch.no_grad():
         plain, other = poses(torch.eye(3, dtype=torch.float64)), poses(turn)
     assert plain.dtype == torch.float64 and (plain[0, 0] - plain[0, 1]).abs().max() > 0.5
-    torch.testing.assert_close(other, plain @ turn.T, atol=1e-3, rtol=0)
+    torch.testing.assert_close(other, plain @ turn.T, atol=1e-7, rtol=0)

@@ -4,14 +4,16 @@
 
 FOLDER holds <id>/<id>_protein.pdb and <id>_ligand.sdf. Draws 40 raw poses of every complex, and
 again after the whole input was turned at random, three times: with the turned coordinates as they
-are, and rounded to float32. Prints for each turn how many poses lie elsewhere by more than 0.001 Å,
+are, rounded to float32, and to 0.001 Å as a PDB file has them. Prints for each turn how many poses lie elsewhere by more than 0.001 Å,
 and the median and largest distance of an atom.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -29,6 +31,13 @@ from molgen.structure import Ligand, Pocket, Protein
 
 CLOSE = 1e-3
 """Å"""
+
+ROUNDINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "as they are": np.asarray,
+    "float32": np.float32,
+    "0.001 Å": partial(np.round, decimals=3),
+}
+"""Of the turned coordinates."""
 
 
 def main() -> None:
@@ -48,12 +57,12 @@ def main() -> None:
             drawn = SidegenSettings(options.model, space=space, samples=options.poses)
             settings = SamplerSettings(sidegen=drawn)
             plain = poses(protein, ligand, settings, np.eye(3))
-            for seed, kind in product(range(options.turns), (np.float64, np.float32)):
+            for seed, (kind, rounding) in product(range(options.turns), ROUNDINGS.items()):
                 turn = Rotation.random(random_state=seed).as_matrix()
-                found = poses(protein, ligand, settings, turn, kind)
+                found = poses(protein, ligand, settings, turn, rounding)
                 apart = np.abs(found - plain @ turn.T).max((1, 2))
                 print(
-                    f"{folder.name} {space} {kind.__name__}: "
+                    f"{folder.name} {space} {kind}: "
                     f"{(apart > CLOSE).sum()} of {len(apart)} poses, "
                     f"median {np.median(apart):.1e} Å, largest {apart.max():.1e} Å",
                     flush=True,
@@ -65,11 +74,11 @@ def poses(
     ligand: Ligand,
     settings: SamplerSettings,
     turn: np.ndarray,
-    kind: type = np.float64,
+    rounding: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> np.ndarray:
     """Return the poses drawn into the turned input, (poses, atoms, 3) Å."""
     center = turn @ ligand.coords.mean(0).astype(np.float64)
-    coords = (protein.coords.astype(np.float64) @ turn.T).astype(kind)
+    coords = rounding(protein.coords.astype(np.float64) @ turn.T)
     pocket = Pocket(center, np.full(3, EDGE), "turned")
     sampler = SidegenSampler(replace(protein, coords=coords), pocket, settings)
     return sampler.propose(ligand, 0)
