@@ -111,18 +111,29 @@ def check_folder(folder: Path, *, resume: bool, force: bool, files: RunFiles = _
         )
 
 
-def refuse_own_input(folder: Path, files: Iterable[str | Path | None]) -> None:
+def _is_pose_result(path: Path, folder: Path) -> bool:
+    place = path.parent
+    ours = place == folder or (place.parent == folder and _is_of_run(place))
+    return path.name in OUTPUTS and ours
+
+
+def refuse_own_input(
+    folder: Path,
+    files: Iterable[str | Path | None],
+    is_result: Callable[[Path, Path], bool] = _is_pose_result,
+) -> None:
     """Refuse input that lies where the results go.
 
+    Args:
+        is_result: tells whether a path has the place of a result in a folder, both resolved.
+
     Raises:
-        OutputError: a file of ``files`` has the name and place of a result; other text and None
-            are passed over.
+        OutputError: a file of ``files`` has the place of a result; other text and None are passed
+            over.
     """
     here = folder.resolve()
     for file in filter(is_file, files):
-        path = Path(str(file)).resolve()
-        place = path.parent
-        if path.name in OUTPUTS and (place == here or (place.parent == here and _is_of_run(place))):
+        if is_result(Path(str(file)).resolve(), here):
             raise OutputError(
                 f"{file}: lies in the folder of the results and would be replaced; choose another"
             )

@@ -22,6 +22,7 @@ from molgen.api.score_files import (
     SCORE_RUN,
     models_are_there,
     opened_for_models,
+    refuse_own_models,
     write_tables,
 )
 from molgen.api.score_inputs import InputFile, find_models
@@ -114,7 +115,7 @@ def score(
             latter two after the folder was written.
         StoreError: the checkpoint cannot be used.
         DeviceError: the device is not there.
-        OutputError: the folder cannot be used.
+        OutputError: the folder cannot be used, or a model or the reference lies in it.
     """
     from tqdm import tqdm
 
@@ -130,6 +131,8 @@ def score(
         check_folder(folder, resume=resume, force=force, files=SCORE_RUN)
     checkpoint = _checkpoint_record(config.model)
     files = find_models(models)
+    if folder is not None:
+        refuse_own_models(folder, [*(file.path for file in files), reference])
     inputs = {} if reference is None else {"reference": _reference_record(reference)}
     job = ScoreJob(
         config.model, config.device, None if reference is None else str(reference), folder

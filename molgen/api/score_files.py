@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from molgen.api.output_folder import RunFiles, opened, told_of
+from molgen.api.output_folder import RunFiles, opened, refuse_own_input, told_of
 from molgen.api.score_job import MODELS
 from molgen.api.score_records import (
     RESIDUE_COLUMNS,
@@ -41,6 +41,20 @@ def opened_for_models(folder: Path, *, resume: bool, force: bool) -> Iterator[No
         with told_of(folder):
             (folder / MODELS).mkdir(exist_ok=True)
         yield
+
+
+def refuse_own_models(folder: Path, files: Iterable[str | Path | None]) -> None:
+    """Refuse models, or a reference, that lie where the results go.
+
+    Raises:
+        OutputError: as `refuse_own_input`.
+    """
+    refuse_own_input(folder, files, _is_result)
+
+
+def _is_result(path: Path, folder: Path) -> bool:
+    tables = path.parent == folder and path.name in SCORE_RUN.names
+    return tables or path.parent == folder / MODELS
 
 
 def _clear(folder: Path) -> None:

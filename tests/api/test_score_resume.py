@@ -151,6 +151,27 @@ def test_force_leaves_folders_of_someone_else(models, config, tmp_path):
     assert (out / "models" / "precious.pdb").read_text() == "keep"
 
 
+@pytest.mark.parametrize("again", [{"force": True}, {"resume": True}])
+def test_models_that_lie_where_the_results_go_are_refused(again, models, config, tmp_path):
+    out = tmp_path / "out"
+    score(models, out, config=config)
+    before = {path: path.read_bytes() for path in (out / "models").iterdir()}
+    for given, reference in (([out / "models"], None), (models, out / "models" / "m0.pdb")):
+        with pytest.raises(OutputError, match=r"m0\.pdb: lies in the folder of the results"):
+            score(given, out, config=config, reference=reference, **again)
+    assert before == {path: path.read_bytes() for path in (out / "models").iterdir()}
+    assert (out / "run.json").is_file()
+
+
+def test_own_models_are_not_written_over(models, config, tmp_path):
+    (tmp_path / "in").rename(tmp_path / "models")
+    own = sorted((tmp_path / "models").iterdir())
+    before = own[0].read_bytes()
+    with pytest.raises(OutputError, match="lies in the folder of the results"):
+        score(own, tmp_path, config=config, force=True)
+    assert own[0].read_bytes() == before
+
+
 def test_nothing_is_removed_before_the_input_stands(models, config, tmp_path):
     out = tmp_path / "out"
     score(models, out, config=config)
