@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,10 +23,10 @@ from molgen.api.training_folder import (
 )
 from molgen.checkpoints import checkpoint_folder
 from molgen.config import to_dict
-from molgen.datasets.exclusion import excluded, read_exclusions
+from molgen.datasets.exclusion import BENCHMARKS, excluded, read_exclusions
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.splits import SplitOptions, split_ids
-from molgen.errors import ConfigError, OutputError
+from molgen.errors import ConfigError, MolgenWarning, OutputError
 from molgen.report.training_plot import Line
 from molgen.search.device import resolve_device
 from molgen.training.loop import LoopConfig, Report, fit
@@ -209,6 +210,8 @@ def split_parts(
 ) -> tuple[dict[str, list[str]], dict[str, Any]]:
     """Return {part: ids} of a store's rows, and what metrics.json says of excluded entries.
 
+    Warns of entries to train on that benchmarks are made of.
+
     Ids on no list of the folder ``split`` train; without a folder the split is made by clusters of
     the pocket chains.
 
@@ -226,11 +229,24 @@ def split_parts(
         held = {*parts["val"], *parts["test"]}
         parts |= {"train": sorted(row["id"] for row in rows if row["id"] not in held)}
     kept = {part: [k for k in ids if not excluded(k, left_out)] for part, ids in parts.items()}
+    _warn_of_benchmarks(kept["train"])
     facts = {
         "exclude": [Path(one).name for one in exclude],
         "excluded": sum(len(parts[part]) - len(ids) for part, ids in kept.items()),
     }
     return kept, facts
+
+
+def _warn_of_benchmarks(ids: Sequence[str]) -> None:
+    listed = read_exclusions([BENCHMARKS])
+    if known := [name for name in ids if excluded(name, listed)]:
+        named = f"{', '.join(known[:3])}{', ...' if len(known) > 3 else ''}"
+        warnings.warn(
+            f"{len(known)} of {len(ids)} entries to train on are of benchmarks ({named}); "
+            f"--exclude {BENCHMARKS} leaves them out",
+            MolgenWarning,
+            stacklevel=3,
+        )
 
 
 def split_facts(

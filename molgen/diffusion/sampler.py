@@ -1,8 +1,8 @@
 """The sampler ``sidegen``: learned proposals, brought onto exact geometry, searched and ranked.
 
-Poses are drawn in a frame that turns with the pocket, from a receptor in whole steps of `STEP` along
-its axes. A seed gives the same poses however the target lies in its file, also in float32, unless an
-atom lies on the edge of a step. Refinement, ranking and checks take the receptor as it is given.
+Poses are drawn in a frame that turns with the pocket, from a receptor in whole steps of `STEP`
+along its axes. A seed gives the same poses however the target lies in its file, also in float32,
+unless an atom lies on the edge of a step. Refinement, ranking and checks take it as it is given.
 """
 
 from __future__ import annotations

@@ -193,6 +193,12 @@ def test_a_split_that_leaves_nothing_is_refused(store, tmp_path):
         use_case.train_sidegen([store / "store"], tmp_path / "m", split=tmp_path, device="cpu")
 
 
+def test_training_on_entries_of_benchmarks_is_said(store, tmp_path):
+    result = run("store", "--out", tmp_path / "m", folder=store)
+    assert result.exit_code == 0
+    assert "1 of 1 entries to train on are of benchmarks (7N03_ZRP); --exclude" in result.output
+
+
 def test_excluded_complexes_are_in_no_part(store, tmp_path):
     result = run("store", "--exclude", "benchmarks", "--out", tmp_path / "m", folder=store)
     assert result.exit_code == 2

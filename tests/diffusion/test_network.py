@@ -69,7 +69,7 @@ def test_rotating_everything_rotates_the_estimate(space, encoder, seen):
 @pytest.mark.parametrize("space", ["cartesian", "rigid-torsion"])
 @pytest.mark.parametrize("fade", [0.0, 2.0])
 def test_the_gradient_of_the_weights_is_the_slope_of_the_estimate(space, fade, seen):
-    """Also through what the moved atoms hear of the target, whose neighbours depend on the moves."""
+    """Also through what the atoms hear of the target, which depends on where they were moved."""
     target, ligand, noisy, sigma = seen
     network = model(replace(SMALL, fade=fade)).network
     drawn = torch.randn(noisy.shape, generator=torch.Generator().manual_seed(3)).double()
@@ -80,7 +80,7 @@ def test_the_gradient_of_the_weights_is_the_slope_of_the_estimate(space, fade, s
 
     value().backward()
     for name, weight in network.named_parameters():
-        if weight.grad is None or "move" not in name and ".handed." not in name:
+        if weight.grad is None or ("move" not in name and ".handed." not in name):
             continue
         way = torch.randn(weight.shape, generator=torch.Generator().manual_seed(4)).double()
         with torch.no_grad():
@@ -90,7 +90,7 @@ def test_the_gradient_of_the_weights_is_the_slope_of_the_estimate(space, fade, s
             slope = (above - value()) / 2e-6
             weight += 1e-6 * way
         expected = (weight.grad * way).sum()
-        torch.testing.assert_close(slope, expected, rtol=1e-5, atol=1e-5, msg=lambda m, n=name: n + m)
+        assert slope.item() == pytest.approx(expected.item(), rel=1e-5, abs=1e-5), name
 
 
 @torch.no_grad()

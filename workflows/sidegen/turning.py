@@ -4,8 +4,8 @@
 
 FOLDER holds <id>/<id>_protein.pdb and <id>_ligand.sdf. Draws 40 raw poses of every complex, and
 again after the whole input was turned at random, three times: with the turned coordinates as they
-are, rounded to float32, and to 0.001 Å as a PDB file has them. Prints for each turn how many poses lie elsewhere by more than 0.001 Å,
-and the median and largest distance of an atom.
+are, rounded to float32, and to 0.001 Å as a PDB file has them. Prints for each turn how many poses
+lie elsewhere by more than 0.001 Å, and the median and largest distance of an atom.
 """
 
 from __future__ import annotations
