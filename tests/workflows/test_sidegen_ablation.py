@@ -116,7 +116,7 @@ def test_arms_differ_from_none_in_one_thing(arm, field):
     assert changed == [field]
 
 
-def test_arms_stand_beside_the_network_that_sees_no_target():
+def test_shapes_stand_beside_those_of_the_network_that_sees_no_target_and_of_plain_draws():
     medians = {"none": (1.0, 2.0, 9.0), "tree": (1.0, 1.0, 1.0)}
     medians |= {"ligand only": (4.0, 4.0, 4.0), "ligand only, tree": (2.0, 0.5, 2.0)}
     rows = [
@@ -124,12 +124,29 @@ def test_arms_stand_beside_the_network_that_sees_no_target():
         for arm, values in medians.items()
         for entry, value in zip("abc", values, strict=True)
     ]
-    text = ablation.against_blind(rows, list(medians))
+    text = ablation.shapes(rows, list(medians))
     cells = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
     assert [line[:2] for line in cells] == [
         ["none", "ligand only"], ["tree", "ligand only, tree"], ["tree", "ligand only"],
+        ["tree", "none"],
     ]  # fmt: skip
-    assert [line[2].split()[0] for line in cells] == ["50", "50", "75"]  # of medians, not of means
-    assert [line[3] for line in cells] == ["2 of 3", "2 of 3", "3 of 3"]
+    assert [line[2].split()[0] for line in cells] == [
+        "50",
+        "50",
+        "75",
+        "50",
+    ]  # of medians, not of means
+    assert [line[3] for line in cells] == ["2 of 3", "2 of 3", "3 of 3", "2 of 3"]
     assert cells[0][2] == "50 (-125 to 75)" and cells[2][2] == "75 (75 to 75)"
-    assert len(ablation.against_blind(rows, ["none", "tree"]).splitlines()) == 2
+    assert len(ablation.shapes(rows, ["none", "tree"]).splitlines()) == 3
+
+
+def test_arms_are_compared_with_plain_draws_of_as_many_evaluations():
+    rows = [row("a", "none"), row("a", ablation.EQUAL, evaluations=20), row("a", "guide")]
+    rows += [row("a", "tree", evaluations=20), row("a", "x", evaluations=30), row("a", "rdkit")]
+    by_arm = {one["arm"]: {"a": {k: str(v) for k, v in one.items()}} for one in rows}
+    found = {name: ablation.plain_arm(by_arm, name) for name in by_arm}
+    assert found == {
+        "none": [], ablation.EQUAL: [], "guide": ["none"], "tree": [ablation.EQUAL], "x": [],
+        "rdkit": [],
+    }  # fmt: skip

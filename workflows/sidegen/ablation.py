@@ -8,9 +8,10 @@ only the distance after superposition counts. A row for every entry and arm is w
 is done; running the command again does what is missing. All arms see the same entries, entry after
 entry. Prints a Markdown table with 95 % intervals over the entries that all arms have finished:
 Wilson's for shares of entries, bootstrap over entries for shares of poses and medians; the
-difference is that to the arm that spends its evaluations on more poses, entry by entry. A second
-table counts how the entries end: where poses are lost. A third compares arms with the same of the
-network that does not see the target. Without FOLDER only the tables are printed.
+difference is that to plain draws of as many evaluations, entry by entry. A second table counts how
+the entries end: where poses are lost. A third compares the distances after superposition with those
+of the network that does not see the target, and with those of plain draws. Without FOLDER only the
+tables are printed.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ CONFORMERS = "rdkit"
 LEARNED = {"scf": 0.2, "gap": 0.2, "charges": 0.2}
 """Weights of the learned energies where they guide; not tuned."""
 PHYSICAL = ("clash", "vina", "internal", "bounds", "planarity", "chirality")
-EQUAL = "none, more poses"
-"""The arm without any search that has as many network evaluations as the searches."""
+PLAIN, EQUAL = "none", "none, more poses"
+"""The arms of plain draws; the second has as many network evaluations as the searches."""
 ENDS = (
     "right and valid", "right, not valid", "right pose, ranked lower", "right shape, wrong place",
     "no right shape",
@@ -71,7 +72,7 @@ def arms(samples: int, budget: int, ligand_only: str = "") -> dict[str, SidegenS
         ligand_only: checkpoint of the network that does not see the target; "" for no such arm.
     """
     plain = SidegenSettings(samples=samples)
-    found = {CONFORMERS: plain, "none": plain, EQUAL: replace(plain, samples=budget * samples)}
+    found = {CONFORMERS: plain, PLAIN: plain, EQUAL: replace(plain, samples=budget * samples)}
     found["cartesian"] = replace(plain, space="cartesian")
     blind = replace(plain, checkpoint=ligand_only)
     if ligand_only:
@@ -121,7 +122,7 @@ def main() -> None:
             append(options.out, COLUMNS, [row])
     rows = read_rows(options.out)
     names = list(settings)
-    print(table(rows, names), causes(rows, names), against_blind(rows, names), sep="\n\n")
+    print(table(rows, names), causes(rows, names), shapes(rows, names), sep="\n\n")
 
 
 def chosen_arms(
@@ -221,11 +222,20 @@ def table(rows: list[dict[str, str]], names: list[str]) -> str:
         "| aligned RMSD, best, Å | aligned RMSD, median, Å |",
         "|" + 13 * "---|",
     ]
-    base = [by_arm.get(EQUAL, {}).get(entry) for entry in common]
     for name in names if common else []:
         own = [by_arm[name][entry] for entry in common]
+        base = [by_arm[plain][entry] for plain in plain_arm(by_arm, name) for entry in common]
         lines.append("| " + " | ".join([name, own[0]["poses"], *cells(own, base, name)]) + " |")
     return "\n".join(lines)
+
+
+def plain_arm(by_arm: Mapping[str, Mapping[str, Mapping[str, str]]], name: str) -> list[str]:
+    """Return the arm of plain draws with as many evaluations as another; none to itself."""
+    if name in (CONFORMERS, PLAIN, EQUAL):
+        return []
+    entry, row = next(iter(by_arm[name].items()))
+    found = [plain for plain in (PLAIN, EQUAL) if entry in by_arm.get(plain, {})]
+    return [n for n in found if by_arm[n][entry]["evaluations"] == row["evaluations"]][:1]
 
 
 def causes(rows: list[dict[str, str]], names: list[str]) -> str:
@@ -239,8 +249,11 @@ def causes(rows: list[dict[str, str]], names: list[str]) -> str:
     return "\n".join(lines)
 
 
-def against_blind(rows: list[dict[str, str]], names: list[str]) -> str:
-    """Return a Markdown table of the median aligned RMSD beside that of the ligand-only network."""
+def shapes(rows: list[dict[str, str]], names: list[str]) -> str:
+    """Return a Markdown table of median aligned RMSDs beside those of others.
+
+    The others are the same arm of the ligand-only network, and plain draws of as many evaluations.
+    """
     by_arm, common = finished(rows, names)
     lines = ["| arm | beside | median aligned RMSD lower by, % | entries |", "|" + 4 * "---|"]
     pairs = [(name.removeprefix(BLIND).lstrip(", ") or "none", name) for name in names]
@@ -248,12 +261,14 @@ def against_blind(rows: list[dict[str, str]], names: list[str]) -> str:
     searches = [
         (arm, BLIND) for arm, _ in pairs if arm in ("particles", "tree") and BLIND in by_arm
     ]
-    for arm, blind in pairs + searches if common else []:
-        both = [[float(by_arm[name][e]["aligned_median"]) for name in (arm, blind)] for e in common]
+    plain = [(name, other) for name in names for other in plain_arm(by_arm, name)]
+    plain = [pair for pair in plain if not pair[0].startswith(BLIND)]
+    for arm, other in pairs + searches + plain if common else []:
+        both = [[float(by_arm[name][e]["aligned_median"]) for name in (arm, other)] for e in common]
         low, high = bootstrap_range(both, lower_by)
-        wins = sum(own < other for own, other in both)
+        wins = sum(own < theirs for own, theirs in both)
         by = f"{lower_by(np.array(both)):.0f} ({low:.0f} to {high:.0f})"
-        lines.append(f"| {arm} | {blind} | {by} | {wins} of {len(common)} |")
+        lines.append(f"| {arm} | {other} | {by} | {wins} of {len(common)} |")
     return "\n".join(lines)
 
 
@@ -272,8 +287,12 @@ def end_of(row: Mapping[str, str]) -> str:
     return ENDS[3] if float(row["aligned_best"]) <= 1.0 else ENDS[4]
 
 
-def cells(own: list[dict[str, str]], base: list[dict[str, str] | None], name: str) -> Iterator[str]:
-    """Yield the numbers of an arm; "–" for what it does not have."""
+def cells(own: list[dict[str, str]], base: list[dict[str, str]], name: str) -> Iterator[str]:
+    """Yield the numbers of an arm; "–" for what it does not have.
+
+    Args:
+        own, base: rows of the arm and of the one it is compared with, if any, by entry.
+    """
 
     def median(key: str, digits: int) -> str:
         return f"{statistics.median(float(row[key]) for row in own):.{digits}f}"
@@ -290,8 +309,9 @@ def cells(own: list[dict[str, str]], base: list[dict[str, str] | None], name: st
         yield median("evaluations", 0)
         yield interval([float(row["oracle"]) <= 2.0 for row in own])
         yield bootstrap([float(row["share"]) for row in own])
-        gains = [float(a["share"]) - float(b["share"]) for a, b in zip(own, base, strict=True) if b]
-        yield bootstrap(gains) if gains and name != EQUAL else "–"
+        pairs = zip(own, base, strict=True) if base else ()
+        gains = [float(row["share"]) - float(other["share"]) for row, other in pairs]
+        yield bootstrap(gains) if gains else "–"
         yield interval([float(row["top"]) <= 2.0 for row in own])
         yield spread("median")
         yield interval([row["valid"] == "1" for row in own])
@@ -310,7 +330,7 @@ def interval(values: list[bool]) -> str:
 def bootstrap(values: list[float]) -> str:
     """Return a mean in % with its 95 % interval."""
     low, high = bootstrap_range(values, np.mean)
-    return f"{100 * np.mean(values):.0f} ({100 * low:.0f}–{100 * high:.0f})"
+    return f"{round(100 * np.mean(values))} ({round(100 * low)}–{round(100 * high)})"
 
 
 def bootstrap_range(values: Sequence[Any], of: Callable[..., np.ndarray]) -> tuple[float, float]:
