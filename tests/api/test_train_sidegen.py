@@ -269,9 +269,9 @@ def test_turning_the_whole_input_turns_what_the_shipped_model_draws(space, kind)
     """Rigid-torsion poses multiply a difference by two or three in every step: none may enter."""
     crystal = read_ligand(COMPLEXES / NAME / f"{NAME}_ligand.sdf")
     turn = Rotation.random(random_state=3).as_matrix()
-    settings = {"space": space, "samples": 4, "steps": 20}
-    plain = sampler("sidegen-2", **settings).propose(crystal, 0)
-    turned = sampler("sidegen-2", turn, kind, **settings).propose(crystal, 0)
+    shipped, settings = SidegenSettings().checkpoint, {"space": space, "samples": 4, "steps": 20}
+    plain = sampler(shipped, **settings).propose(crystal, 0)
+    turned = sampler(shipped, turn, kind, **settings).propose(crystal, 0)
     np.testing.assert_allclose(turned, plain @ turn.T, atol=2e-5, rtol=0)
 
 

@@ -9,6 +9,7 @@ from molgen.diffusion import network as module
 from molgen.diffusion.ltmp import NodeGroup
 from molgen.diffusion.model import load_sidegen
 from molgen.graphs.pose_graph import FAR
+from molgen.search.settings import SidegenSettings
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def seen(batch):
     poses = coords[:, :1].float().expand(-1, 7, -1, -1)
     noise = torch.randn(poses.shape, generator=torch.Generator().manual_seed(2))
     noisy = (poses + 2.0 * noise) * ligand.mask[:, None, :, None]
-    network = load_sidegen("sidegen-2").network
+    network = load_sidegen(SidegenSettings().checkpoint).network
     graph = type(target)(
         **{k: v.float() if v.is_floating_point() else v for k, v in vars(target).items()}
     )

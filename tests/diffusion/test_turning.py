@@ -20,13 +20,14 @@ from molgen.graphs.pose_graph import (
     stack_targets,
     target_of,
 )
+from molgen.search.settings import SidegenSettings
 
 from .conftest import doubled, turned
 
 
 @pytest.fixture(scope="module")
 def model():
-    return load_sidegen("sidegen-2").double().eval()
+    return load_sidegen(SidegenSettings().checkpoint).double().eval()
 
 
 @pytest.mark.parametrize("space", ["rigid-torsion", "cartesian"])

@@ -1,6 +1,6 @@
 """How many stereocentres the raw poses of SIDEGEN have right, in both pose spaces.
 
-    python workflows/sidegen/handedness.py FOLDER [--limit 20] [--model sidegen-2]
+    python workflows/sidegen/handedness.py FOLDER [--limit 20] [--model CHECKPOINT]
 
 FOLDER holds <id>/<id>_protein.pdb and <id>_ligand.sdf. Draws 20 poses of each of the first ligands
 with stereocentres and prints the share of centres, and of whole poses, with the configuration of
@@ -29,7 +29,7 @@ def main() -> None:
     """Draw, count and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="sidegen-2", metavar="CHECKPOINT")
+    parser.add_argument("--model", default=SidegenSettings().checkpoint, metavar="CHECKPOINT")
     parser.add_argument("--limit", type=int, default=20, help="ligands")
     parser.add_argument("--poses", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)

@@ -1,6 +1,6 @@
 """How exactly the poses that SIDEGEN draws turn with the input.
 
-    python workflows/sidegen/turning.py FOLDER [--model sidegen-2]
+    python workflows/sidegen/turning.py FOLDER [--model CHECKPOINT]
 
 FOLDER holds <id>/<id>_protein.pdb and <id>_ligand.sdf. Draws 40 raw poses of every complex, and
 again after the whole input was turned at random, three times: with the turned coordinates as they
@@ -44,7 +44,7 @@ def main() -> None:
     """Draw and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="sidegen-2", metavar="CHECKPOINT")
+    parser.add_argument("--model", default=SidegenSettings().checkpoint, metavar="CHECKPOINT")
     parser.add_argument("--poses", type=int, default=40)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
