@@ -123,7 +123,7 @@ class SidegenSettings:
         inference: search while sampling.
     """
 
-    checkpoint: str = "sidegen-2"
+    checkpoint: str = "sidegen-3"
     space: Literal["rigid-torsion", "cartesian"] = "rigid-torsion"
     samples: int = limited(40, min=1)
     steps: int = limited(20, min=1)

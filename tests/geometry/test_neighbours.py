@@ -1,5 +1,6 @@
 """Neighbour search against all pairs."""
 
+import pytest
 import torch
 
 from molgen.geometry import neighbours
@@ -51,3 +52,27 @@ def test_nothing_fades_where_no_point_is_left_out():
     assert weight.tolist() == [[[1.0] * 4]]
     _, _, weight = neighbours.fading_nearest(query, points, None, 2, 0.0)
     assert weight.tolist() == [[[1.0, 1.0]]]
+
+
+@pytest.mark.parametrize("fade", [0.0, 2.0])
+def test_distances_and_weights_have_their_gradient(fade):
+    generator = torch.Generator().manual_seed(4)
+    queries = torch.randn(2, 3, 3, generator=generator, dtype=torch.float64).requires_grad_()
+    points = 2.0 * torch.randn(2, 9, 3, generator=generator, dtype=torch.float64)
+    near = points.clone().requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda q, p: neighbours.fading_nearest(q, p, None, 4, fade)[1:], (queries, near)
+    )
+    plain = neighbours.fading_nearest(queries.detach(), points, None, 4, fade)
+    for found, expected in zip(
+        neighbours.fading_nearest(queries, near, None, 4, fade), plain, strict=True
+    ):
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_query_that_is_a_point_has_a_finite_gradient():
+    cloud = torch.eye(3, dtype=torch.float64)[None].requires_grad_()
+    allowed = torch.tensor([[True, True, False]])
+    _, distance, weight = neighbours.fading_nearest(cloud, cloud, allowed, 2, 1.0)
+    (distance.sum() + weight.sum()).backward()
+    assert cloud.grad is not None and cloud.grad.isfinite().all()
