@@ -8,10 +8,10 @@ only the distance after superposition counts. A row for every entry and arm is w
 is done; running the command again does what is missing. All arms see the same entries, entry after
 entry. Prints a Markdown table with 95 % intervals over the entries that all arms have finished:
 Wilson's for shares of entries, bootstrap over entries for shares of poses and medians; the
-difference is that to plain draws of as many evaluations, entry by entry. A second table counts how
-the entries end: where poses are lost. A third compares the distances after superposition with those
-of the network that does not see the target, and with those of plain draws. Without FOLDER only the
-tables are printed.
+difference is that to plain draws of about as many evaluations, entry by entry. A second table
+counts how the entries end: where poses are lost. A third compares the distances after superposition
+with those of the network that does not see the target, and with those of plain draws. Without
+FOLDER only the tables are printed.
 """
 
 from __future__ import annotations
@@ -230,12 +230,13 @@ def table(rows: list[dict[str, str]], names: list[str]) -> str:
 
 
 def plain_arm(by_arm: Mapping[str, Mapping[str, Mapping[str, str]]], name: str) -> list[str]:
-    """Return the arm of plain draws with as many evaluations as another; none to itself."""
+    """Return the arm of plain draws that is nearest in evaluations to another; none to itself."""
     if name in (CONFORMERS, PLAIN, EQUAL):
         return []
     entry, row = next(iter(by_arm[name].items()))
     found = [plain for plain in (PLAIN, EQUAL) if entry in by_arm.get(plain, {})]
-    return [n for n in found if by_arm[n][entry]["evaluations"] == row["evaluations"]][:1]
+    spent = int(row["evaluations"])
+    return sorted(found, key=lambda n: abs(int(by_arm[n][entry]["evaluations"]) - spent))[:1]
 
 
 def causes(rows: list[dict[str, str]], names: list[str]) -> str:
