@@ -7,7 +7,7 @@ keeps working. A message says what is wrong, where, and what was expected, in on
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class MolgenError(Exception):
@@ -70,3 +70,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     return f" (did you mean {near[0]!r}?)" if near else f" (known: {', '.join(names)})"
+
+
+def first_few(names: Sequence[str]) -> str:
+    """Return the first three names of a list for a message, with dots for more."""
+    return f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from molgen.api.provenance import sha256_of
 from molgen.api.tables import write_csv
-from molgen.errors import MolgenWarning, OutputError
+from molgen.errors import MolgenWarning, OutputError, first_few
 from molgen.io import atomic_write, unique_name, write_sdf
 from molgen.io.locks import held
 from molgen.io.paths import is_file
@@ -248,7 +248,7 @@ def run_ligands(
         why = "input, settings or models differ from the earlier run, or its files changed"
         _warn(f"{folder}: {again} of {len(results)} ligands done again: {why}")
     if others := _others(folder, {result.folder for result in results}) if resume else []:
-        named = f"{', '.join(others[:3])}{', ...' if len(others) > 3 else ''}"
+        named = first_few(others)
         _warn(f"{folder}: holds results of other ligands, too ({named}); --force removes them")
     _write_summary(folder, results)
     _write_status(folder, results)

@@ -26,7 +26,7 @@ from molgen.config import to_dict
 from molgen.datasets.exclusion import BENCHMARKS, excluded, read_exclusions
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.splits import SplitOptions, split_ids
-from molgen.errors import ConfigError, MolgenWarning, OutputError
+from molgen.errors import ConfigError, MolgenWarning, OutputError, first_few
 from molgen.report.training_plot import Line
 from molgen.search.device import resolve_device
 from molgen.training.loop import LoopConfig, Report, fit
@@ -240,9 +240,9 @@ def split_parts(
 def _warn_of_benchmarks(ids: Sequence[str]) -> None:
     listed = read_exclusions([BENCHMARKS])
     if known := [name for name in ids if excluded(name, listed)]:
-        named = f"{', '.join(known[:3])}{', ...' if len(known) > 3 else ''}"
         warnings.warn(
-            f"{len(known)} of {len(ids)} entries to train on are of benchmarks ({named}); "
+            f"{len(known)} of {len(ids)} entries to train on are of benchmarks "
+            f"({first_few(known)}); "
             f"--exclude {BENCHMARKS} leaves them out",
             MolgenWarning,
             stacklevel=3,

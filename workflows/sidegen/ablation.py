@@ -257,7 +257,7 @@ def shapes(rows: list[dict[str, str]], names: list[str]) -> str:
     """
     by_arm, common = finished(rows, names)
     lines = ["| arm | beside | median aligned RMSD lower by, % | entries |", "|" + 4 * "---|"]
-    pairs = [(name.removeprefix(BLIND).lstrip(", ") or "none", name) for name in names]
+    pairs = [(name.removeprefix(BLIND).lstrip(", ") or PLAIN, name) for name in names]
     pairs = [pair for pair in pairs if pair[1].startswith(BLIND) and pair[0] in by_arm]
     searches = [
         (arm, BLIND) for arm, _ in pairs if arm in ("particles", "tree") and BLIND in by_arm
