@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numba
 import numpy as np
 import torch
 from ablation import EDGE, append, chosen_arms, read_rows
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="begin no ligand after this")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    numba.set_num_threads(options.threads)  # before torch: numba sets torch's threads as well
     torch.set_num_threads(options.threads)
     begin = time.monotonic()
     arms = chosen_arms(ARMS, options.arm, parser)
