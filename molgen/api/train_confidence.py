@@ -21,6 +21,7 @@ from molgen.scoring.confidence_network import ConfidenceNetwork
 from molgen.training.confidence import ConfidenceTask, ConfidenceTraining, rate
 from molgen.training.confidence_data import ConfidenceData
 from molgen.training.confidence_metrics import MEASURES, measured
+from molgen.training.distance_data import CrystalPoses
 
 _LINES = (
     Line("val_top1", "top pose within 2 Å"),
@@ -33,7 +34,7 @@ _INTERVAL = ("value", "low", "high")
 
 def smoke(settings: ConfidenceTraining) -> ConfidenceTraining:
     """Return the settings cut down to seconds: two epochs of a small network."""
-    network = replace(settings.network, width=8, rounds=1)
+    network = replace(settings.network, width=8, ligand_rounds=1, target_rounds=1)
     return replace(settings, network=network, loop=replace(settings.loop, epochs=2, warmup=1))
 
 
@@ -94,8 +95,11 @@ def train_confidence(
     network = ConfidenceNetwork(settings.network)
     model = ConfidenceModel(network)
     ids = {part: sorted({data.ids[k] for k in places}) for part, places in parts.items()}
-    identity = [lasting(settings), model.config(), data.fingerprint, ids]
-    task = ConfidenceTask(network, data, parts["train"], parts["val"], settings)
+    # distances are learned of all complexes of the training part, labelled or not
+    learned = named["train"] if settings.sampling.crystals and settings.network.contacts else []
+    crystals = CrystalPoses(opened, learned)
+    identity = [lasting(settings), model.config(), data.fingerprint, ids, sorted(learned)]
+    task = ConfidenceTask(network, data, parts["train"], parts["val"], settings, crystals)
     job.fit(task, settings.loop, _LINES, seed=seed, identity=identity)
     model.to("cpu")
     known = rate(network, data, parts["val"], "cpu")
@@ -113,6 +117,7 @@ def train_confidence(
             "labels_sha256": data.fingerprint,
             **split_facts(ids, split, seed),
             **left_out,
+            "crystals": len(crystals),
             "poses": int(sum(len(data.poses[k].rmsd) for k in parts["train"])),
             "held_complexes": held,
         },
@@ -156,8 +161,8 @@ _CARD = """# Confidence of poses
 Rates the poses of one ligand in one pocket: the probability that each lies within 2 Å of the true
 pose, and its expected RMSD; {parameters:,} parameters. How it works: `docs/ranking.md`.
 
-* Data: {poses} searched poses and native minima of {trained_on} complexes in PDBBind layout.
-  SHA-256 over the labels: `{labels_sha256}`.
+* Data: {poses} searched poses and native minima of {trained_on} complexes in PDBBind layout, and
+  the crystal poses of {crystals}. SHA-256 over the labels: `{labels_sha256}`.
 * Split: {split}, SHA-256 of the lists: `{split_sha256}`. The
   validation part chose the epoch and the calibration.
 * Code: molgen {molgen}, commit {code}.

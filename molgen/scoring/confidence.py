@@ -20,6 +20,7 @@ from molgen.checkpoints import FORMAT, load_model, save_model, training_domain
 from molgen.config import build, to_dict
 from molgen.graphs.pose_graph import ligand_of, target_of
 from molgen.scoring.confidence_network import (
+    CUTOFF,
     ConfidenceConfig,
     ConfidenceNetwork,
     MeanNetwork,
@@ -166,15 +167,19 @@ class ConfidenceScorer:
 
         if not len(poses):
             return poses
-        reach = self.model.network.config.cutoff
         points = poses.coords.reshape(-1, 3)
-        near = self.protein.select(self.protein.near(points, reach + 2.0))
+        near = self.protein.select(self.protein.near(points, CUTOFF + 2.0))
         entry = describe_pose(near, poses.ligand, poses.coords[0], points.mean(0))
         if field is None:
             field = field_of(poses.scores, self.together)
         features = pose_features(poses.coords, poses.terms, field)
-        given = pose_set(poses.coords, ligand_of(entry), target_of(entry), features, reach)
-        with torch.inference_mode():
-            said = self.model(given)
-        confidence = said.confidence.double().numpy()
-        return replace(poses, confidence=confidence, expected_rmsd=said.rmsd.double().numpy())
+        ligand, target = ligand_of(entry), target_of(entry)
+        confidence, rmsd = np.zeros(len(poses)), np.zeros(len(poses))
+        # apart: poses outside of the field reach receptor atoms that the others would hear of
+        for rows in (np.flatnonzero(field), np.flatnonzero(~field)):
+            if len(rows):
+                given = pose_set(poses.coords[rows], ligand, target, features[rows])
+                with torch.inference_mode():
+                    said = self.model(given)
+                confidence[rows], rmsd[rows] = said.confidence.numpy(), said.rmsd.numpy()
+        return replace(poses, confidence=confidence, expected_rmsd=rmsd)

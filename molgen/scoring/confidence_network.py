@@ -1,9 +1,16 @@
-"""The network that rates poses: messages from receptor atoms to the atoms of a pose, invariant.
+"""The network that rates poses: learned potentials of atom pairs that know their surroundings.
 
-Continuous-filter messages (Schütt et al., SchNet, arXiv 1706.08566) over the nearest receptor atoms
-and the other atoms of the ligand. Every atom has a direction away from its bonded neighbours,
-where lone pairs and hydrogens point; messages see the angles to it. The features of
-`molgen.scoring.pose_features` join at the end.
+A receptor atom hears its neighbours in space (continuous-filter messages, Schütt et al., SchNet,
+arXiv 1706.08566), a ligand atom those along its bonds. Neither depends on the pose: one description
+serves all poses. It gives every pair of a ligand and a receptor atom curves over their distance,
+piecewise linear as in `molgen.energy.contacts`, one for each product of the two angles at the pair
+(every atom has a direction away from its bonded neighbours, where lone pairs and hydrogens point).
+Their sum, what every atom makes of all its partners together, and the features of
+`molgen.scoring.pose_features` give the answer. Invariant under rotation and translation.
+
+The same pairs tell how far apart they are in the crystal (a distogram as in Senior et al., Nature
+2020, 577, 706): trained beside the ratings, it teaches the descriptions from complexes that nobody
+searched.
 """
 
 from __future__ import annotations
@@ -15,11 +22,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from molgen.config import limited
 from molgen.errors import ConfigError
-from molgen.geometry.neighbours import nearest
+from molgen.geometry.neighbours import nearest, radius_pairs
 from molgen.geometry.radial import cosine_envelope, gaussian_basis
 from molgen.graphs.pose_graph import (
     LEVEL,
@@ -31,28 +39,39 @@ from molgen.graphs.pose_graph import (
 )
 from molgen.scoring.pose_features import FEATURES
 
+KNOTS = (0.0, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 4.5, 5.0, 5.6, 6.4, 7.2, 8.0)
+"""Å; the curves have a value at every knot but the last, where they are zero."""
+CUTOFF = KNOTS[-1]
+"""Å, where the curves end."""
+
+BINS = np.concatenate([[2.2], np.arange(2.5, CUTOFF + 0.01, 0.25)])
+"""Å, upper ends of the bins of the distogram; what is farther apart has a bin of its own."""
+
+_ANGLES = 4
+"""Factors of a curve: 1, the angle at the ligand atom, that at the receptor atom, their product."""
+
 
 @dataclass(frozen=True)
 class ConfidenceConfig:
     """Options of `ConfidenceNetwork`.
 
     Attributes:
-        width: features of an atom.
-        rounds: of messages.
-        neighbours: nearest receptor atoms that a ligand atom hears.
-        cutoff: Å, of receptor atoms.
-        reach: Å, of the other atoms of the ligand.
+        width: features of an atom and of a pair.
+        ligand_rounds: of messages along the bonds.
+        target_rounds: of messages between receptor atoms.
+        neighbours: nearest receptor atoms that a receptor atom hears.
         radial: Gaussians of a distance.
-        dropout: before the last layer.
+        channels: what an atom keeps of its partners.
+        dropout: within every small network.
         contacts: False rates by the features of the pose alone.
     """
 
-    width: int = limited(32, min=8)
-    rounds: int = limited(2, min=1)
-    neighbours: int = limited(20, min=1)
-    cutoff: float = limited(7.0, above=0.0)
-    reach: float = limited(8.0, above=0.0)
+    width: int = limited(64, min=8)
+    ligand_rounds: int = limited(4, min=1)
+    target_rounds: int = limited(3, min=1)
+    neighbours: int = limited(16, min=1)
     radial: int = limited(16, min=2)
+    channels: int = limited(8, min=1)
     dropout: float = limited(0.1, min=0.0, below=1.0)
     contacts: bool = True
 
@@ -84,18 +103,23 @@ class PoseSet(NamedTuple):
 
 
 def pose_set(
-    coords: np.ndarray, ligand: LigandTopology, target: Target, features: np.ndarray, reach: float
+    coords: np.ndarray,
+    ligand: LigandTopology,
+    target: Target,
+    features: np.ndarray,
+    reach: float = CUTOFF,
 ) -> PoseSet:
-    """Return poses with the receptor atoms that any of them can feel.
+    """Return poses with the receptor atoms around them.
 
     Args:
         coords: (poses, atoms, 3) Å, in the frame of ``target``.
-        reach: Å, the network's cutoff.
+        reach: Å; receptor atoms closer than this to an atom of any pose are kept.
     """
-    atoms = target.features[:, LEVEL] == 0
-    lower, upper = coords.min((0, 1)) - reach, coords.max((0, 1)) + reach
-    near = atoms & ((target.coords > lower) & (target.coords < upper)).all(1)
     center = coords.mean((0, 1))
+    atoms = np.flatnonzero(target.features[:, LEVEL] == 0)
+    tree = cKDTree(coords.reshape(-1, 3))
+    apart, _ = tree.query(target.coords[atoms], distance_upper_bound=reach)
+    near = atoms[np.isfinite(apart)]
     return PoseSet(
         torch.from_numpy((coords - center).astype(np.float32)),
         torch.from_numpy(ligand.features.astype(np.int64)),
@@ -125,65 +149,105 @@ class ConfidenceNetwork(nn.Module):
     def __init__(self, config: ConfidenceConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or ConfidenceConfig()
-        width = config.width
+        inputs, width = len(FEATURES), config.width
         if config.contacts:
             self.ligand = _Embedding(tuple(LIGAND_FEATURES.values()), width)
             self.target = _Embedding(tuple(TARGET_FEATURES.values()), width)
-            self.rounds = nn.ModuleList(_Round(config) for _ in range(config.rounds))
-            self.atom = nn.Sequential(nn.Linear(width, width), nn.SiLU())
-        inputs = len(FEATURES) + (2 * width if config.contacts else 0)
-        self.last = nn.Sequential(
-            nn.Linear(inputs, width), nn.SiLU(), nn.Dropout(config.dropout), nn.Linear(width, 2)
-        )
+            self.ligand_rounds = nn.ModuleList(
+                _LigandRound(config) for _ in range(config.ligand_rounds)
+            )
+            self.target_rounds = nn.ModuleList(
+                _TargetRound(config) for _ in range(config.target_rounds)
+            )
+            self.ligand_norm, self.target_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.pair = _Pair(config)
+            self.energy = Curves(width, 1)
+            self.partners = Curves(width, config.channels)
+            self.ligand_sum = _small(width + config.channels, width, 1, config.dropout)
+            self.target_sum = _small(width + config.channels, width, 1, config.dropout)
+            self.distogram = nn.Linear(width, len(BINS) + 1)
+            nn.init.zeros_(self.energy.values.weight)
+            inputs += 3
+        self.last = _small(inputs, width, 2, config.dropout)
 
     def forward(self, poses: PoseSet) -> Confidence:
         """Return logit and expected RMSD."""
-        seen = [poses.features]
-        if self.config.contacts:
-            atoms = self._atoms(poses)
-            seen += [atoms.mean(1), atoms.sum(1) / 25.0]
-        out = self.last(torch.cat(seen, dim=1))
-        return Confidence(out[:, 0], nn.functional.softplus(out[:, 1]) * 2.0)
+        if not self.config.contacts:
+            out = self.last(poses.features)
+            return Confidence(out[:, 0], nn.functional.softplus(out[:, 1]) * 2.0)
+        sums = self._sums(poses)
+        out = self.last(torch.cat([poses.features, sums], dim=1))
+        return Confidence(out[:, 0] + sums.sum(1), nn.functional.softplus(out[:, 1]) * 2.0)
 
-    def _atoms(self, poses: PoseSet) -> Float[Tensor, "poses atoms width"]:
-        config, shape = self.config, poses.coords.shape
-        allowed = torch.ones(1, len(poses.target), dtype=torch.bool, device=poses.target.device)
-        flat = poses.coords.reshape(1, -1, 3)
-        index, distance = nearest(flat, poses.target[None], allowed, config.neighbours)
-        near, distance = index.reshape(*shape[:2], -1), distance.reshape(*shape[:2], -1)
-        unit = (poses.target[near] - poses.coords[:, :, None]) / distance.clamp_min(1e-3)[..., None]
-        own = open_sides(poses)
-        toward = (unit * own[:, :, None]).sum(-1)
-        back = -(unit * poses.target_side[near]).sum(-1)
-        outer = _Edges(
-            gaussian_basis(distance, config.radial, config.cutoff),
-            cosine_envelope(distance, config.cutoff),
-        )
-        apart = torch.cdist(poses.coords, poses.coords, compute_mode="donot_use_mm_for_euclid_dist")
-        other = ~torch.eye(shape[1], dtype=torch.bool, device=apart.device)
-        inner = _Edges(
-            gaussian_basis(apart, config.radial, config.reach),
-            cosine_envelope(apart, config.reach) * other,
-        )
-        angles = torch.stack([toward, back], dim=-1)
+    def distances(
+        self, poses: PoseSet, atom: Int[Tensor, " pairs"], node: Int[Tensor, " pairs"]
+    ) -> Float[Tensor, "pairs bins"]:
+        """Return the logits of the distogram (`BINS`) of ligand atoms and receptor atoms."""
+        ligand, target = self._described(poses)
+        logits: Tensor = self.distogram(self.pair(ligand[atom], target[node]))
+        return logits
+
+    def _described(self, poses: PoseSet) -> tuple[Tensor, Tensor]:
+        """Return (atoms, width) and (nodes, width), the atoms with their surroundings."""
+        config, kinds = self.config, poses.pair_kind
+        ligand = self.ligand(poses.ligand)
+        for layer in self.ligand_rounds:
+            ligand = layer(ligand, kinds)
+        points = poses.target[None]
+        found = nearest(points, points, None, config.neighbours + 1)
+        near, apart = (one[0, :, 1:] for one in found)  # the first is the atom itself
+        radial = gaussian_basis(apart, config.radial, CUTOFF)
+        envelope = cosine_envelope(apart, CUTOFF)[..., None]
         target = self.target(poses.target_features)
-        hidden = self.ligand(poses.ligand).expand(shape[0], -1, -1)
-        for layer in self.rounds:
-            hidden = layer(hidden, target, near, angles, outer, inner, poses.pair_kind)
-        return self.atom(hidden)
+        for layer in self.target_rounds:
+            target = layer(target, near, radial, envelope)
+        return self.ligand_norm(ligand), self.target_norm(target)
+
+    def _sums(self, poses: PoseSet) -> Float[Tensor, "poses 3"]:
+        """Return the sums over pairs, over ligand atoms and over receptor atoms."""
+        ligand, target = self._described(poses)
+        (count, atoms), nodes = poses.coords.shape[:2], len(target)
+        pose, atom, node = radius_pairs(poses.coords, poses.target, CUTOFF).unbind(1)
+        kind, place = torch.unique(atom * nodes + node, return_inverse=True)
+        pairs = self.pair(ligand[kind // nodes], target[kind % nodes])
+        offset = poses.target[node] - poses.coords[pose, atom]
+        distance = offset.norm(dim=-1).clamp_min(1e-3)
+        unit = offset / distance[:, None]
+        toward = (unit * open_sides(poses)[pose, atom]).sum(-1)
+        back = -(unit * poses.target_side[node]).sum(-1)
+        angles = torch.stack([torch.ones_like(toward), toward, back, toward * back], dim=-1)
+        energy = self.energy(pairs, place, distance, angles)[:, 0]
+        heard = self.partners(pairs, place, distance, angles)
+        by_atom = heard.new_zeros(count * atoms, heard.shape[1])
+        by_atom = by_atom.index_add(0, pose * atoms + atom, heard).view(count, atoms, -1)
+        by_node = heard.new_zeros(count * nodes, heard.shape[1])
+        by_node = by_node.index_add(0, pose * nodes + node, heard).view(count, nodes, -1)
+        # a receptor atom without partners says nothing, and begins to speak gradually
+        touched = energy.new_zeros(count * nodes)
+        touched = touched.index_add(0, pose * nodes + node, cosine_envelope(distance, CUTOFF))
+        own = self.ligand_sum(torch.cat([ligand.expand(count, -1, -1), by_atom], dim=-1))
+        other = self.target_sum(torch.cat([target.expand(count, -1, -1), by_node], dim=-1))
+        return torch.stack(
+            [
+                energy.new_zeros(count).index_add(0, pose, energy),
+                own[..., 0].sum(1),
+                (other[..., 0] * touched.view(count, nodes).tanh()).sum(1) / 4.0,
+            ],
+            dim=1,
+        )
 
 
 class MeanNetwork(nn.Module):
     """Networks that answer together: the mean of their logits and of their expected RMSDs.
 
     Args:
-        members: trained on the same data from different weights; they see equally far.
+        members: trained on the same data from different weights.
     """
 
     def __init__(self, members: Sequence[ConfidenceNetwork]) -> None:
         super().__init__()
-        if not members or len({member.config.cutoff for member in members}) > 1:
-            raise ConfigError("networks that answer together: expected some, with one cutoff")
+        if not members:
+            raise ConfigError("networks that answer together: expected at least one")
         self.members = nn.ModuleList(members)
         self.config = members[0].config
 
@@ -194,11 +258,6 @@ class MeanNetwork(nn.Module):
             torch.stack([one.logit for one in said]).mean(0),
             torch.stack([one.rmsd for one in said]).mean(0),
         )
-
-
-class _Edges(NamedTuple):
-    radial: Tensor
-    envelope: Tensor
 
 
 def open_sides(poses: PoseSet) -> Float[Tensor, "poses atoms 3"]:
@@ -224,42 +283,97 @@ class _Embedding(nn.Module):
         return torch.stack(parts).sum(0)
 
 
-class _Round(nn.Module):
-    """One round: messages from the receptor, then from the ligand's own atoms."""
+class _LigandRound(nn.Module):
+    """Messages between ligand atoms up to three bonds apart, and their mean over the ligand."""
 
     def __init__(self, config: ConfidenceConfig) -> None:
         super().__init__()
         width = config.width
-        self.norm, self.middle = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norm, self.sender = nn.LayerNorm(width), nn.Linear(width, width)
+        self.kind = nn.Embedding(len(PAIR_KINDS), width)
+        self.update = _small(3 * width, width, width, config.dropout)
+
+    def forward(self, hidden: Tensor, pair_kind: Tensor) -> Tensor:
+        own = self.norm(hidden)
+        sent = nn.functional.silu(self.sender(own))
+        weight = self.kind(pair_kind) * (pair_kind > 0)[..., None]
+        heard = torch.einsum("ijw,jw->iw", weight, sent) / 4.0
+        whole = sent.mean(0, keepdim=True).expand_as(own)
+        updated: Tensor = hidden + self.update(torch.cat([own, heard, whole], dim=-1))
+        return updated
+
+
+class _TargetRound(nn.Module):
+    """Messages between neighbouring receptor atoms."""
+
+    def __init__(self, config: ConfidenceConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.norm = nn.LayerNorm(width)
         self.receiver, self.sender = nn.Linear(width, width), nn.Linear(width, width, bias=False)
-        self.angles = nn.Linear(2, width, bias=False)
         self.filter = nn.Linear(config.radial, width)
-        self.outer = _update(width)
-        self.own = nn.Linear(width, width)
-        self.pair = nn.Embedding(len(PAIR_KINDS), width)
-        self.inner_filter = nn.Linear(config.radial, width)
-        self.inner = _update(width)
+        self.update = _small(2 * width, width, width, config.dropout)
+
+    def forward(self, hidden: Tensor, near: Tensor, radial: Tensor, envelope: Tensor) -> Tensor:
+        own = self.norm(hidden)
+        message = nn.functional.silu(self.receiver(own)[:, None] + self.sender(own)[near])
+        heard = (message * self.filter(radial) * envelope).sum(1) / 4.0
+        updated: Tensor = hidden + self.update(torch.cat([own, heard], dim=-1))
+        return updated
+
+
+class _Pair(nn.Module):
+    """What a ligand and a receptor atom are to each other."""
+
+    def __init__(self, config: ConfidenceConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.ligand, self.target = nn.Linear(width, width), nn.Linear(width, width)
+        self.left, self.right = (nn.Linear(width, width, bias=False) for _ in range(2))
+        self.last = nn.Sequential(
+            nn.SiLU(), nn.Dropout(config.dropout), nn.Linear(width, width), nn.SiLU()
+        )
+
+    def forward(
+        self, ligand: Float[Tensor, "pairs width"], target: Float[Tensor, "pairs width"]
+    ) -> Float[Tensor, "pairs width"]:
+        joined = self.ligand(ligand) + self.target(target) + self.left(ligand) * self.right(target)
+        pairs: Tensor = self.last(joined)
+        return pairs
+
+
+class Curves(nn.Module):
+    """Curves over the distance of a pair, one for every factor of its angles; their sum."""
+
+    knots: Tensor
+
+    def __init__(self, width: int, count: int) -> None:
+        super().__init__()
+        self.count = count
+        self.values = nn.Linear(width, (len(KNOTS) - 1) * count * _ANGLES)
+        nn.init.normal_(self.values.weight, std=0.02)
+        nn.init.zeros_(self.values.bias)
+        self.register_buffer("knots", torch.tensor(KNOTS), persistent=False)
 
     def forward(
         self,
-        hidden: Tensor,
-        target: Tensor,
-        near: Tensor,
-        angles: Tensor,
-        outer: _Edges,
-        inner: _Edges,
-        pair_kind: Tensor,
-    ) -> Tensor:
-        own = self.norm(hidden)
-        message = self.receiver(own)[:, :, None] + self.sender(target)[near] + self.angles(angles)
-        message = nn.functional.silu(message) * self.filter(outer.radial)
-        heard = (message * outer.envelope[..., None]).sum(2) / 4.0
-        hidden = hidden + self.outer(torch.cat([own, heard], dim=-1))
-        own = self.middle(hidden)
-        weight = self.inner_filter(inner.radial) * self.pair(pair_kind) * inner.envelope[..., None]
-        heard = torch.einsum("pijw,pjw->piw", weight, nn.functional.silu(self.own(own))) / 4.0
-        return hidden + self.inner(torch.cat([own, heard], dim=-1))
+        pairs: Float[Tensor, "kinds width"],
+        place: Int[Tensor, " contacts"],
+        distance: Float[Tensor, " contacts"],
+        angles: Float[Tensor, "contacts factors"],
+    ) -> Float[Tensor, "contacts count"]:
+        """Return the values at contacts; ``place`` is the row of each in ``pairs``."""
+        intervals = len(self.knots) - 1
+        values = self.values(pairs).view(len(pairs), intervals, self.count * _ANGLES)
+        values = nn.functional.pad(values, (0, 0, 0, 1)).flatten(0, 1)  # 0 at the last knot
+        before = (torch.bucketize(distance, self.knots, right=True) - 1).clamp(0, intervals - 1)
+        part = (distance - self.knots[before]) / self.knots.diff()[before]
+        row = place * (intervals + 1) + before
+        between = torch.lerp(values[row], values[row + 1], part[:, None])
+        return torch.einsum("ncf,nf->nc", between.view(len(row), self.count, _ANGLES), angles)
 
 
-def _update(width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
+def _small(inputs: int, width: int, outputs: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, outputs)
+    )

@@ -2,7 +2,8 @@
 
 Two questions are asked of every pose: is it within 2 Å (cross entropy over all poses), and is it
 the one to take among the poses of its ligand (the probability that a softmax over the logits picks
-a pose within 2 Å; ListNet, Cao et al., ICML 2007, with all right poses taken together).
+a pose within 2 Å; ListNet, Cao et al., ICML 2007, with all right poses taken together). A third is
+asked of crystal complexes, searched or not: how far are a ligand and a receptor atom apart.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, smooth_l1_loss
 
 from molgen.config import limited
 from molgen.scoring.confidence_network import ConfidenceConfig, ConfidenceNetwork, MeanNetwork
@@ -24,6 +25,7 @@ from molgen.training.confidence_data import (
     ConfidenceSampling,
     RatedPoses,
 )
+from molgen.training.distance_data import AtomPairs, CrystalPoses
 from molgen.training.loop import LoopConfig
 from molgen.training.task import seeded_halves
 
@@ -36,12 +38,14 @@ class ConfidenceLoss:
         right: cross entropy of RMSD ≤ 2 Å.
         ranking: minus the log probability that a right pose is taken.
         rmsd: Huber loss on log(1 + RMSD).
+        distances: cross entropy of the distances in crystal complexes.
         sharpness: factor on the logits in the ranking.
     """
 
     right: float = limited(1.0, min=0.0)
     ranking: float = limited(0.5, min=0.0)
     rmsd: float = limited(0.3, min=0.0)
+    distances: float = limited(0.5, min=0.0)
     sharpness: float = limited(1.0, above=0.0)
 
 
@@ -60,7 +64,7 @@ class ConfidenceTraining:
     loss: ConfidenceLoss = ConfidenceLoss()
     sampling: ConfidenceSampling = ConfidenceSampling()
     loop: LoopConfig = LoopConfig(
-        epochs=14, learning_rate=2e-3, weight_decay=0.02, optimizer="adamw", ema=0.99, warmup=50,
+        epochs=8, learning_rate=2e-3, weight_decay=0.02, optimizer="adamw", ema=0.99, warmup=50,
         patience=0,
     )  # fmt: skip
 
@@ -89,8 +93,14 @@ class ConfidenceLossModule(nn.Module):
             "ranking": torch.stack(ranking or none).mean(),
             "rmsd": torch.stack(distance).mean(),
         }
+        if batch.crystals:
+            terms["distances"] = torch.stack([self._distances(k) for k in batch.crystals]).mean()
         total = torch.stack([getattr(self.config, k) * term for k, term in terms.items()]).sum()
         return {"loss": total, **terms}
+
+    def _distances(self, pairs: AtomPairs) -> Tensor:
+        logits = self.network.distances(pairs.poses, pairs.atom, pairs.node)
+        return cross_entropy(logits, pairs.bin)
 
 
 class ConfidenceTask:
@@ -98,6 +108,7 @@ class ConfidenceTask:
 
     Args:
         train, val: places in the data.
+        crystals: complexes whose distances are learned too.
     """
 
     def __init__(
@@ -107,8 +118,9 @@ class ConfidenceTask:
         train: Sequence[int],
         val: Sequence[int],
         config: ConfidenceTraining,
+        crystals: CrystalPoses,
     ) -> None:
-        self.data, self.config = data, config
+        self.data, self.config, self.crystals = data, config, crystals
         self.train, self.val = list(train), list(val)
         self.module: nn.Module = ConfidenceLossModule(network, config.loss)
 
@@ -125,9 +137,15 @@ class ConfidenceTask:
     def load(self, item: tuple[int, ...]) -> RatedPoses:
         """Return a batch."""
         seed, *positions = item
-        rng, reach = np.random.default_rng(seed), self.config.network.cutoff
-        drawn = [self.data.draw(k, self.config.sampling, reach, rng) for k in positions]
-        return RatedPoses([poses for poses, _ in drawn], [rmsd for _, rmsd in drawn])
+        rng = np.random.default_rng(seed)
+        sampling = self.config.sampling
+        drawn = [self.data.draw(k, sampling, rng) for k in positions]
+        few = min(sampling.crystals, len(self.crystals))
+        crystals = [
+            self.crystals.draw(k, sampling.pairs, sampling.receptor, rng)
+            for k in rng.choice(len(self.crystals), few, replace=False).tolist()
+        ]
+        return RatedPoses([poses for poses, _ in drawn], [rmsd for _, rmsd in drawn], crystals)
 
     def names(self, item: tuple[int, ...]) -> list[str]:
         """Return the ids of the complexes in a batch."""
@@ -179,7 +197,7 @@ def rate(
     rated = []
     with torch.no_grad():
         for position in positions:
-            poses, labelled = data.whole(position, network.config.cutoff)
+            poses, labelled = data.whole(position)
             said = network(poses.to(device))
             rated.append(
                 Rated(

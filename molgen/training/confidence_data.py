@@ -20,6 +20,7 @@ from molgen.errors import InputError, StoreError
 from molgen.graphs.pose_graph import LigandTopology, Target, ligand_of, target_of
 from molgen.scoring.confidence_network import PoseSet, pose_set
 from molgen.scoring.pose_features import RATED, TERMS, pose_features, search_score
+from molgen.training.distance_data import AtomPairs
 
 NEAR_NATIVE = 2.0
 """Å RMSD up to which a pose counts as right."""
@@ -34,7 +35,9 @@ class ConfidenceSampling:
         poses: of a complex in a batch; half of them near-native where there are as many.
         found: best poses of the search that count, as many as users ask for.
         natives: whether minima that start at the crystal pose are trained on.
-        receptor: Å, Gaussian noise on the receptor's atoms.
+        receptor: Å, Gaussian noise on the receptor's atoms, and on all of a crystal complex.
+        crystals: crystal complexes whose distances are learned with a batch; 0 for none.
+        pairs: of atoms of a crystal complex.
     """
 
     complexes: int = limited(4, min=1)
@@ -42,6 +45,8 @@ class ConfidenceSampling:
     found: int = limited(RATED, min=2)
     natives: bool = True
     receptor: float = limited(0.1, min=0.0)
+    crystals: int = limited(4, min=0)
+    pairs: int = limited(5000, min=2)
 
 
 @dataclass(frozen=True)
@@ -69,15 +74,23 @@ class RatedPoses:
     Attributes:
         poses: of each complex.
         rmsd: Å, of each complex's poses.
+        crystals: pairs of atoms in other complexes and their distances.
     """
 
-    def __init__(self, poses: list[PoseSet], rmsd: list[Float[Tensor, " poses"]]) -> None:
+    def __init__(
+        self,
+        poses: list[PoseSet],
+        rmsd: list[Float[Tensor, " poses"]],
+        crystals: Sequence[AtomPairs] = (),
+    ) -> None:
         # a plain class: Fabric would take a dataclass apart and refuses a frozen one
-        self.poses, self.rmsd = poses, rmsd
+        self.poses, self.rmsd, self.crystals = poses, rmsd, list(crystals)
 
     def to(self, device: torch.device | str) -> RatedPoses:
         """Return the batch on ``device``."""
-        return RatedPoses([p.to(device) for p in self.poses], [r.to(device) for r in self.rmsd])
+        parts = (self.poses, self.rmsd, self.crystals)
+        poses, rmsd, crystals = ([one.to(device) for one in part] for part in parts)
+        return RatedPoses(poses, rmsd, crystals)
 
 
 class ConfidenceData:
@@ -130,15 +143,15 @@ class ConfidenceData:
         named = set(ids)
         return [k for k, name in enumerate(self.ids) if name in named]
 
-    def whole(self, position: int, reach: float) -> tuple[PoseSet, LabelledPoses]:
+    def whole(self, position: int) -> tuple[PoseSet, LabelledPoses]:
         """Return the poses that the search found for a complex, best energy first."""
         labelled = self.poses[position]
         kept = np.flatnonzero(~labelled.is_native)
         chosen = LabelledPoses(*(values[kept] for values in vars(labelled).values()))
-        return self._set(position, kept, reach), chosen
+        return self._set(position, kept), chosen
 
     def draw(
-        self, position: int, sampling: ConfidenceSampling, reach: float, rng: np.random.Generator
+        self, position: int, sampling: ConfidenceSampling, rng: np.random.Generator
     ) -> tuple[PoseSet, Float[Tensor, " poses"]]:
         """Return some poses of a complex, and their RMSDs."""
         labelled = self.poses[position]
@@ -148,16 +161,16 @@ class ConfidenceData:
         half = sampling.poses // 2
         few = min(len(near), max(half, sampling.poses - len(far)))
         rows = np.concatenate([near[:few], far[: sampling.poses - few]])
-        poses = self._set(position, rows, reach)
+        poses = self._set(position, rows)
         noise = rng.normal(0.0, sampling.receptor, poses.target.shape).astype(np.float32)
         moved = poses._replace(target=poses.target + torch.from_numpy(noise))
         return moved, torch.from_numpy(labelled.rmsd[rows])
 
-    def _set(self, position: int, rows: np.ndarray, reach: float) -> PoseSet:
+    def _set(self, position: int, rows: np.ndarray) -> PoseSet:
         labelled = self.poses[position]
         return pose_set(
             labelled.coords[rows], self.ligands[position], self.targets[position],
-            labelled.features[rows], reach,
+            labelled.features[rows],
         )  # fmt: skip
 
 

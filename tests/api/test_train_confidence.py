@@ -17,9 +17,11 @@ from molgen.api.preprocess import preprocess
 from molgen.cli.main import cli
 from molgen.errors import StoreError
 from molgen.scoring.confidence import load_confidence
+from molgen.scoring.confidence_network import BINS, CUTOFF
 from molgen.scoring.pose_features import TERMS
 from molgen.search.settings import SearchSettings
 from molgen.training.confidence_data import ConfidenceData, ConfidenceSampling, read_labels
+from molgen.training.distance_data import CrystalPoses
 
 COMPLEXES = Path(__file__).resolve().parents[2] / "workflows/test/complexes"
 QUICK = SearchSettings(conformers=2, num_starts=64, num_chains=16, rounds=1, steps=4)
@@ -52,7 +54,7 @@ def test_labels_to_a_checkpoint_that_rates(folder, tmp_path):
     model = load_confidence(str(tmp_path / "model"))
     assert model.network.config.width == 8
     card = (tmp_path / "model/MODEL_CARD.md").read_text()
-    assert "native minima of 1 complexes" in card
+    assert "native minima of 1 complexes" in card and "the crystal poses of 1." in card
     domain = json.loads((tmp_path / "model/domain.json").read_text())
     assert domain["ligand_atoms"][0] == domain["ligand_atoms"][1]
 
@@ -66,13 +68,30 @@ def test_poses_are_drawn_from_both_sides(folder):
     sampling = ConfidenceSampling(poses=8)
     for position in range(2):
         rmsd = data.poses[position].rmsd
-        poses, drawn = data.draw(position, sampling, 7.0, rng)
+        poses, drawn = data.draw(position, sampling, rng)
         near = int((rmsd <= 2.0).sum())
         assert len(drawn) == len(poses.coords) == min(8, len(rmsd))
         assert int((drawn <= 2.0).sum()) == min(near, max(4, 8 - int((rmsd > 2.0).sum())))
-        whole, labelled = data.whole(position, 7.0)
+        whole, labelled = data.whole(position)
         assert not labelled.is_native.any() and np.all(np.diff(labelled.energy) >= -1e-4)
         assert len(whole.coords) == len(labelled.rmsd)
+
+
+def test_pairs_of_a_crystal_complex_have_the_bin_of_their_distance(folder):
+    from molgen.datasets.store import Store
+
+    crystals = CrystalPoses(Store(folder / "store"), ["6XG5_TOP"])
+    assert len(crystals) == 1
+    drawn = crystals.draw(0, 400, 0.0, np.random.default_rng(0))
+    offset = drawn.poses.coords[0][drawn.atom] - drawn.poses.target[drawn.node]
+    distance = offset.norm(dim=1).numpy()
+    upper, lower = np.append(BINS, np.inf)[drawn.bin], np.append(0.0, BINS)[drawn.bin]
+    assert ((lower <= distance) & (distance < upper)).all() and len(distance) == 400
+    assert (distance < CUTOFF).sum() == 200
+    assert len({(int(a), int(n)) for a, n in zip(drawn.atom, drawn.node, strict=True)}) == 400
+    again = crystals.draw(0, 400, 0.1, np.random.default_rng(0))
+    moved = again.poses.coords - drawn.poses.coords
+    assert 0.05 < float(moved.std()) < 0.15
 
 
 def test_labels_that_do_not_fit_are_refused(folder, tmp_path):

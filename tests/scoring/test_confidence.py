@@ -19,9 +19,12 @@ from molgen.scoring.confidence import (
     save_confidence,
 )
 from molgen.scoring.confidence_network import (
+    CUTOFF,
+    KNOTS,
     Confidence,
     ConfidenceConfig,
     ConfidenceNetwork,
+    Curves,
     MeanNetwork,
     pose_set,
 )
@@ -39,7 +42,7 @@ from molgen.training.confidence_data import RatedPoses
 from molgen.training.confidence_metrics import calibration_error, measured, probability
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data/examples"
-CUTOFF = ConfidenceConfig().cutoff
+SMALL = ConfidenceConfig(width=8, ligand_rounds=1, target_rounds=1)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,7 @@ def shaken(complex_):
 
 def set_of(complex_, coords, terms):
     target, ligand = target_of(complex_[0]), ligand_of(complex_[0])
-    return pose_set(coords, ligand, target, pose_features(coords, terms), CUTOFF)
+    return pose_set(coords, ligand, target, pose_features(coords, terms))
 
 
 def said(network, complex_, coords, terms, turn=None):
@@ -108,6 +111,49 @@ def test_contacts_are_heard(complex_, shaken):
     assert (near - far).abs().max() > 1e-3
 
 
+def test_a_receptor_atom_that_crosses_the_cutoff_changes_nothing_at_once(complex_, shaken):
+    """Of the pairs; the receptor's own atoms hear their nearest, which is why one stands alone."""
+    torch.manual_seed(7)
+    network, given = ConfidenceNetwork(), set_of(complex_, *shaken)
+    torch.nn.init.normal_(network.energy.values.weight, std=0.1)
+    one = torch.zeros(1, 3)
+    alone = given._replace(
+        coords=torch.zeros(1, 1, 3), ligand=given.ligand[:1], pair_kind=given.pair_kind[:1, :1],
+        target_features=given.target_features[:1], target_side=given.target_side[:1],
+        features=given.features[:1],
+    )  # fmt: skip
+    with torch.no_grad():
+        inside, at, outside = (
+            network.eval()(alone._replace(target=one + torch.tensor([x, 0.0, 0.0]))).logit
+            for x in (CUTOFF - 1.0, CUTOFF - 1e-4, CUTOFF + 1e-4)
+        )
+    torch.testing.assert_close(at, outside, atol=1e-3, rtol=1e-3)
+    assert (inside - outside).abs() > 1e-3
+
+
+def test_a_pose_is_rated_alike_alone_where_the_receptor_is_the_same(complex_, shaken):
+    torch.manual_seed(8)
+    network, given = ConfidenceNetwork(), set_of(complex_, *shaken)
+    with torch.no_grad():
+        together = network.eval()(given).logit
+        alone = network(given._replace(coords=given.coords[2:3], features=given.features[2:3]))
+    torch.testing.assert_close(together[2:3], alone.logit, atol=1e-4, rtol=1e-4)
+
+
+def test_curves_by_hand():
+    curves = Curves(4, 1)
+    torch.nn.init.zeros_(curves.values.weight)
+    with torch.no_grad():  # interval and factor: the value at knot k is k + 1, times 10 for angles
+        at_knots = torch.arange(1.0, len(KNOTS))[:, None] * torch.tensor([1.0, 10.0, 0.0, 0.0])
+        curves.values.bias.copy_(at_knots.flatten())
+    distance = torch.tensor([2.1, KNOTS[-1] - 0.4, 1.0])
+    angles = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 0.5, 0.0, 0.0], [1.0, -1.0, 0.0, 0.0]])
+    found = curves(torch.zeros(1, 4), torch.zeros(3, dtype=torch.long), distance, angles)[:, 0]
+    last = 12.0 * 0.5  # half way from the value at 7.2 Å to nothing at 8 Å
+    expected = [2.0 + 0.25, last + 10 * last * 0.5, 1.5 - 15.0]
+    torch.testing.assert_close(found, torch.tensor(expected), atol=1e-4, rtol=1e-4)
+
+
 def test_features_by_hand():
     coords = np.zeros((3, 1, 3))
     coords[1, 0, 0], coords[2, 0, 0] = 1.0, 9.0
@@ -137,7 +183,7 @@ def test_calibration_finds_the_line_that_made_the_outcomes():
 
 def test_confidence_is_the_calibrated_probability(complex_, shaken):
     torch.manual_seed(6)
-    network = ConfidenceNetwork(ConfidenceConfig(width=8, rounds=1))
+    network = ConfidenceNetwork(SMALL)
     model = ConfidenceModel(network)
     model.slope.fill_(0.5)
     model.offset.fill_(-1.0)
@@ -148,7 +194,7 @@ def test_confidence_is_the_calibrated_probability(complex_, shaken):
 
 def test_the_loss_by_hand(complex_, shaken, monkeypatch):
     rmsd, logit = torch.tensor([0.5, 1.5, 5.0, 6.0, 7.0]), torch.tensor([2.0, 0.3, -1.0, 0.5, 0.0])
-    network = ConfidenceNetwork(ConfidenceConfig(width=8, rounds=1))
+    network = ConfidenceNetwork(SMALL)
     monkeypatch.setattr(network, "forward", lambda poses: Confidence(logit, rmsd))
     batch = RatedPoses([set_of(complex_, *shaken)], [rmsd])
     found = ConfidenceLossModule(network, ConfidenceLoss(ranking=0.7))(batch)
@@ -207,8 +253,8 @@ def test_several_networks_answer_with_their_mean(tmp_path, complex_, shaken):
     again = load_confidence(str(tmp_path))
     assert torch.equal(said(again, complex_, *shaken).confidence, found.confidence)
     assert again.config() == together.config()
-    with pytest.raises(ConfigError, match="with one cutoff"):
-        MeanNetwork([members[0], ConfidenceNetwork(ConfidenceConfig(cutoff=5.0))])
+    with pytest.raises(ConfigError, match="expected at least one"):
+        MeanNetwork([])
 
 
 def test_poses_are_rated_in_their_receptor(tmp_path, complex_, shaken):

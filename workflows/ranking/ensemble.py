@@ -35,8 +35,8 @@ Rates the poses of one ligand in one pocket: the probability that each lies with
 pose, and its expected RMSD; {parameters:,} parameters. How it works: `docs/ranking.md`.
 
 * Data of all members: {poses} searched poses and native minima of {trained_on} complexes in PDBBind
-  layout. None is in CASF-2016, Astex, PoseBusters or the PDBBind time split by PDB id. SHA-256 over
-  the labels: `{labels_sha256}`.
+  layout, and the crystal poses of {crystals}. None is in CASF-2016, Astex, PoseBusters or the
+  PDBBind time split by PDB id. SHA-256 over the labels: `{labels_sha256}`.
 * Split by clusters of the pocket chains (lists in {split}), SHA-256 of the lists:
   `{split_sha256}`. The validation part chose the epochs and the calibration.
 * Joined by: `{command}`, molgen {molgen}, commit {code}.
@@ -100,7 +100,7 @@ def write(
     """Write weights, config, domain, metrics and card."""
     domain = json.loads((options.members[0] / "domain.json").read_text("utf-8"))
     weights = [sha256_of(folder / "model.safetensors") for folder in options.members]
-    same = ("labels_sha256", "split_sha256", "trained_on", "poses", "settings")
+    same = ("labels_sha256", "split_sha256", "trained_on", "poses", "crystals", "settings")
     facts = {
         "molgen": molgen.__version__,
         "code": code_commit(),
