@@ -184,7 +184,8 @@ class ConfidenceNetwork(nn.Module):
     ) -> Float[Tensor, "pairs bins"]:
         """Return the logits of the distogram (`BINS`) of ligand atoms and receptor atoms."""
         ligand, target = self._described(poses)
-        logits: Tensor = self.distogram(self.pair(ligand[atom], target[node]))
+        pairs = self.pair(ligand.index_select(0, atom), target.index_select(0, node))
+        logits: Tensor = self.distogram(pairs)
         return logits
 
     def _described(self, poses: PoseSet) -> tuple[Tensor, Tensor]:
@@ -209,7 +210,9 @@ class ConfidenceNetwork(nn.Module):
         (count, atoms), nodes = poses.coords.shape[:2], len(target)
         pose, atom, node = radius_pairs(poses.coords, poses.target, CUTOFF).unbind(1)
         kind, place = torch.unique(atom * nodes + node, return_inverse=True)
-        pairs = self.pair(ligand[kind // nodes], target[kind % nodes])
+        pairs = self.pair(
+            ligand.index_select(0, kind // nodes), target.index_select(0, kind % nodes)
+        )
         offset = poses.target[node] - poses.coords[pose, atom]
         distance = offset.norm(dim=-1).clamp_min(1e-3)
         unit = offset / distance[:, None]
@@ -316,7 +319,8 @@ class _TargetRound(nn.Module):
 
     def forward(self, hidden: Tensor, near: Tensor, radial: Tensor, envelope: Tensor) -> Tensor:
         own = self.norm(hidden)
-        message = nn.functional.silu(self.receiver(own)[:, None] + self.sender(own)[near])
+        sent = self.sender(own).index_select(0, near.flatten()).view(*near.shape, own.shape[1])
+        message = nn.functional.silu(self.receiver(own)[:, None] + sent)
         heard = (message * self.filter(radial) * envelope).sum(1) / 4.0
         updated: Tensor = hidden + self.update(torch.cat([own, heard], dim=-1))
         return updated
@@ -369,8 +373,10 @@ class Curves(nn.Module):
         before = (torch.bucketize(distance, self.knots, right=True) - 1).clamp(0, intervals - 1)
         part = (distance - self.knots[before]) / self.knots.diff()[before]
         row = place * (intervals + 1) + before
-        between = torch.lerp(values[row], values[row + 1], part[:, None])
-        return torch.einsum("ncf,nf->nc", between.view(len(row), self.count, _ANGLES), angles)
+        # index_select: the gradient of an index is many times slower on a CPU
+        ends = values.index_select(0, row), values.index_select(0, row + 1)
+        between = torch.lerp(*ends, part[:, None])
+        return (between.view(len(row), self.count, _ANGLES) * angles[:, None]).sum(-1)
 
 
 def _small(inputs: int, width: int, outputs: int, dropout: float) -> nn.Sequential:
