@@ -111,7 +111,7 @@ def train_confidence(
         save_confidence,
         trained_on=len(ids["train"]),
         held_out=held,
-        metrics=json_ready(measured(rated, *_line(model))),
+        metrics=json_ready(measured(rated, model.probability)),
         facts={
             "settings": to_dict(settings),
             "labels_sha256": data.fingerprint,
@@ -124,10 +124,6 @@ def train_confidence(
         domain=_domain(data, parts["train"]),
         card=_card,
     )
-
-
-def _line(model: ConfidenceModel) -> tuple[float, float]:
-    return float(model.slope), float(model.offset)
 
 
 def _domain(data: ConfidenceData, train: Sequence[int]) -> dict[str, Any]:

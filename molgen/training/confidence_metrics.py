@@ -22,11 +22,6 @@ DRAWS = 1000
 BINS = 10
 
 
-def probability(logit: np.ndarray, slope: float, offset: float) -> np.ndarray:
-    """Return the calibrated probability of a logit."""
-    return np.asarray(1.0 / (1.0 + np.exp(-(slope * logit + offset))))
-
-
 def calibration_error(chance: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
     """Return the expected calibration error: mean |frequency - probability| over equal bins.
 
@@ -40,21 +35,27 @@ def calibration_error(chance: np.ndarray, right: np.ndarray, bins: int = BINS) -
     return float(np.sum(error))
 
 
-def measured(rated: Sequence[Rated], slope: float, offset: float) -> dict[str, dict[str, float]]:
+def measured(
+    rated: Sequence[Rated], probability: Callable[[np.ndarray], np.ndarray]
+) -> dict[str, dict[str, float]]:
     """Return value and 95 % interval (bootstrap over complexes) of every measure.
 
     A complex that was searched several times is drawn with all its searches.
+
+    Args:
+        probability: of the logits of the poses of a ligand, calibrated.
     """
     rng = np.random.default_rng(0)
-    value = _measures(rated, slope, offset)
-    searches: dict[str, list[Rated]] = {}
-    for one in rated:
-        searches.setdefault(one.id, []).append(one)
+    every = [(one, probability(one.logit)) for one in rated]
+    value = _measures(every)
+    searches: dict[str, list[tuple[Rated, np.ndarray]]] = {}
+    for one, chance in every:
+        searches.setdefault(one.id, []).append((one, chance))
     groups = list(searches.values())
     draws = []
     for _ in range(DRAWS):
         chosen = rng.integers(len(groups), size=len(groups))
-        draws.append(_measures([one for k in chosen for one in groups[k]], slope, offset))
+        draws.append(_measures([one for k in chosen for one in groups[k]]))
     table = {}
     for name in MEASURES:
         known = [draw[name] for draw in draws if np.isfinite(draw[name])]
@@ -63,9 +64,10 @@ def measured(rated: Sequence[Rated], slope: float, offset: float) -> dict[str, d
     return table
 
 
-def _measures(rated: Sequence[Rated], slope: float, offset: float) -> dict[str, float]:
+def _measures(every: Sequence[tuple[Rated, np.ndarray]]) -> dict[str, float]:
+    rated, chances = zip(*every, strict=True)
     top = np.array([one.right[one.logit.argmax()] for one in rated])
-    best = probability(np.array([one.logit.max() for one in rated]), slope, offset)
+    best = np.array([chance[one.logit.argmax()] for one, chance in every])
     energy = np.array([one.right[one.energy.argmin()] for one in rated])
     right = np.concatenate([one.right for one in rated])
     logit = np.concatenate([one.logit for one in rated])
@@ -76,7 +78,7 @@ def _measures(rated: Sequence[Rated], slope: float, offset: float) -> dict[str, 
         "gain": lambda: float(top.mean() - energy.mean()),
         "oracle": lambda: float(np.mean([one.right.any() for one in rated])),
         "auroc": lambda: auroc(logit, right),
-        "ece": lambda: calibration_error(probability(logit, slope, offset), right),
+        "ece": lambda: calibration_error(np.concatenate(chances), right),
         "top_ece": lambda: calibration_error(best, top),
         "confident": lambda: float(top[third].mean()),
     }

@@ -39,7 +39,7 @@ from molgen.training.confidence import (
     measures,
 )
 from molgen.training.confidence_data import RatedPoses
-from molgen.training.confidence_metrics import calibration_error, measured, probability
+from molgen.training.confidence_metrics import calibration_error, measured
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data/examples"
 SMALL = ConfidenceConfig(width=8, ligand_rounds=1, target_rounds=1)
@@ -173,12 +173,29 @@ def test_features_by_hand():
 
 def test_calibration_finds_the_line_that_made_the_outcomes():
     rng = np.random.default_rng(0)
-    logits = [rng.normal(0.0, 2.0, 40) for _ in range(400)]
-    right = [rng.random(40) < probability(one, 0.5, -1.0) for one in logits]
+    logits = [rng.normal(0.0, 3.0, 40) for _ in range(1500)]
+    line = ConfidenceModel()
+    for name, value in (("slope", 0.5), ("offset", -1.0), ("share", 2.0)):
+        getattr(line, name).fill_(value)
+    softmax = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    by_hand = 1 / (1 + np.exp(-(0.5 * logits[0] + 2.0 * softmax - 1.0)))
+    np.testing.assert_allclose(line.probability(logits[0]), by_hand)
+    right = [rng.random(40) < line.probability(one) for one in logits]
     model = ConfidenceModel()
     model.calibrate(logits, right)
-    assert float(model.slope) == pytest.approx(0.5, abs=0.03)
+    assert float(model.slope) == pytest.approx(0.5, abs=0.04)
     assert float(model.offset) == pytest.approx(-1.0, abs=0.06)
+    assert float(model.share) == pytest.approx(2.0, abs=0.5)
+
+
+def test_poses_outside_the_field_are_no_rivals():
+    model, logit = ConfidenceModel(), np.array([1.0, 0.0, 0.5])
+    model.share.fill_(1.0)
+    field = np.array([True, True, False])
+    found = model.probability(logit, field)
+    np.testing.assert_allclose(found[:2], model.probability(logit[:2]))
+    same = model.probability(np.array([1.0, 0.0, 1.0]), field)
+    assert same[2] == same[0]  # judged among the field as its twin in it
 
 
 def test_confidence_is_the_calibrated_probability(complex_, shaken):
@@ -211,7 +228,9 @@ def test_the_pose_taken_is_the_surest_or_that_of_the_lowest_energy():
     logits = {"a": [3.0, 0.0, 1.0], "b": [0.0, 2.0, 1.0], "c": [2.0, 0.0, 1.0]}
     rated = [Rated(name, rmsd, energy, np.array(one), np.zeros(3)) for name, one in logits.items()]
     while_training = measures(rated)
-    on_the_card = {name: row["value"] for name, row in measured(rated, 1.0, 0.0).items()}
+    on_the_card = {
+        name: row["value"] for name, row in measured(rated, ConfidenceModel().probability).items()
+    }
     for found in (while_training, on_the_card):
         assert found["top1"] == pytest.approx(2 / 3)
         assert (found["top1_energy"], found["oracle"]) == (0.0, 1.0)

@@ -85,7 +85,7 @@ def main() -> None:
         rate(model.network, data, data.positions(parts[k]), "cpu") for k in ("val", "test")
     )
     model.calibrate([one.logit for one in val], [one.right for one in val])
-    metrics = json_ready(measured(test, float(model.slope), float(model.offset)))
+    metrics = json_ready(measured(test, model.probability))
     write(options, known, model, metrics, len(test))
     print(metric_rows(metrics))
 

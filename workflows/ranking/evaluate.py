@@ -21,11 +21,11 @@ from molgen.io import atomic_write
 from molgen.metrics.success import proportion
 from molgen.report.plots import reliability
 from molgen.scoring.bands import BANDS, band
-from molgen.scoring.confidence import load_confidence
+from molgen.scoring.confidence import ConfidenceModel, load_confidence
 from molgen.scoring.pose_features import RATED
 from molgen.training.confidence import Rated, rate
 from molgen.training.confidence_data import ConfidenceData
-from molgen.training.confidence_metrics import MEASURES, measured, probability
+from molgen.training.confidence_metrics import MEASURES, measured
 
 
 def main() -> None:
@@ -36,7 +36,6 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="PNG", help="reliability")
     options = parser.parse_args()
     model = load_confidence(options.model)
-    line = float(model.slope), float(model.offset)
     sets: dict[str, list[Rated]] = {}
     for text in options.set:
         name, _, places = text.partition("=")
@@ -44,9 +43,11 @@ def main() -> None:
         data = ConfidenceData(Store(store), [Path(labels)], RATED)
         sets[name] = rate(model.network, data, range(len(data.ids)), "cpu")
     everything = [one for rated in sets.values() for one in rated]
-    tables = {f"{name} ({len(rated)})": measured(rated, *line) for name, rated in sets.items()}
+    tables = {
+        f"{name} ({len(rated)})": measured(rated, model.probability) for name, rated in sets.items()
+    }
     if len(sets) > 1:
-        tables[f"all ({len(everything)})"] = measured(everything, *line)
+        tables[f"all ({len(everything)})"] = measured(everything, model.probability)
     print("| measure | " + " | ".join(tables) + " |")
     print("|---" * (len(tables) + 1) + "|")
     for name, title in MEASURES.items():
@@ -55,7 +56,7 @@ def main() -> None:
             for found in tables.values()
         ]
         print(f"| {title} | " + " | ".join(cells) + " |")
-    chances = [probability(one.logit, *line) for one in everything]
+    chances = [model.probability(one.logit) for one in everything]
     tops = [int(chance.argmax()) for chance in chances]
     best = np.array([chance[top] for chance, top in zip(chances, tops, strict=True)])
     right = np.array([one.right[top] for one, top in zip(everything, tops, strict=True)])
@@ -69,10 +70,10 @@ def main() -> None:
         poses = np.concatenate(chances), np.concatenate([one.right for one in everything])
         reliability(options.plot, {"all poses": poses, "first poses": (best, right)})
     if options.rows:
-        write_rows(options.rows, sets, line)
+        write_rows(options.rows, sets, model)
 
 
-def write_rows(path: Path, sets: dict[str, list[Rated]], line: tuple[float, float]) -> None:
+def write_rows(path: Path, sets: dict[str, list[Rated]], model: ConfidenceModel) -> None:
     """Write what each ranking takes of every complex."""
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -83,7 +84,7 @@ def write_rows(path: Path, sets: dict[str, list[Rated]], line: tuple[float, floa
             for one in rated:
                 top = int(one.logit.argmax())
                 distances = (one.rmsd.min(), one.rmsd[one.energy.argmin()], one.rmsd[top])
-                chance = probability(one.logit[top : top + 1], *line)[0]
+                chance = model.probability(one.logit)[top]
                 writer.writerow(
                     (name, one.id, len(one.rmsd), *(f"{d:.3f}" for d in distances), f"{chance:.4f}")
                 )
