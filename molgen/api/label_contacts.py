@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from molgen.datasets.pdbbind import RawEntry, find_entries
-from molgen.energy.contacts import KNOTS, ContactPotential
+from molgen.energy.contacts import ContactPotential
 from molgen.energy.vina_terms import VinaWeights, internal_energy
 from molgen.errors import InputError, LigandError, MolgenError, OutputError, StoreError
+from molgen.geometry.knots import KNOTS
 from molgen.graphs.contact_histogram import contact_histogram
 from molgen.graphs.contact_types import ligand_contacts, receptor_contacts
 from molgen.graphs.torsion_tree import build_torsion_tree

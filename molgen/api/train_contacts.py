@@ -20,8 +20,9 @@ from molgen.api.training_folder import write_card
 from molgen.checkpoints import FORMAT, save_tensors
 from molgen.config import to_dict
 from molgen.datasets.quality_splits import read_split
-from molgen.energy.contacts import KNOTS, ContactPotential
+from molgen.energy.contacts import ContactPotential
 from molgen.errors import InputError, OutputError, StoreError
+from molgen.geometry.knots import KNOTS
 from molgen.metrics.success import proportion
 from molgen.training.contact_data import ContactFile
 from molgen.training.contacts import (

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from molgen.errors import StoreError
+from molgen.geometry.knots import KNOTS
 from molgen.graphs.contact_types import LIGAND_CONTACTS, RECEPTOR_CONTACTS
-
-KNOTS = np.array([0.0, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 4.5, 5.0, 5.6, 6.4, 7.2, 8.0])
-"""Å; the potential is given at every knot but the last, where it is zero."""
 
 
 @dataclass(frozen=True)

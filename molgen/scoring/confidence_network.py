@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 from molgen.config import limited
 from molgen.errors import ConfigError
+from molgen.geometry.knots import KNOTS
 from molgen.geometry.neighbours import nearest, radius_pairs
 from molgen.geometry.radial import cosine_envelope, gaussian_basis
 from molgen.graphs.pose_graph import (
@@ -39,9 +40,7 @@ from molgen.graphs.pose_graph import (
 )
 from molgen.scoring.pose_features import FEATURES
 
-KNOTS = (0.0, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 4.5, 5.0, 5.6, 6.4, 7.2, 8.0)
-"""Å; the curves have a value at every knot but the last, where they are zero."""
-CUTOFF = KNOTS[-1]
+CUTOFF = float(KNOTS[-1])
 """Å, where the curves end."""
 
 BINS = np.concatenate([[2.2], np.arange(2.5, CUTOFF + 0.01, 0.25)])
@@ -357,7 +356,7 @@ class Curves(nn.Module):
         self.values = nn.Linear(width, (len(KNOTS) - 1) * count * _ANGLES)
         nn.init.normal_(self.values.weight, std=0.02)
         nn.init.zeros_(self.values.bias)
-        self.register_buffer("knots", torch.tensor(KNOTS), persistent=False)
+        self.register_buffer("knots", torch.tensor(KNOTS, dtype=torch.float32), persistent=False)
 
     def forward(
         self,

@@ -88,9 +88,11 @@ class RatedPoses:
 
     def to(self, device: torch.device | str) -> RatedPoses:
         """Return the batch on ``device``."""
-        parts = (self.poses, self.rmsd, self.crystals)
-        poses, rmsd, crystals = ([one.to(device) for one in part] for part in parts)
-        return RatedPoses(poses, rmsd, crystals)
+        return RatedPoses(
+            [one.to(device) for one in self.poses],
+            [one.to(device) for one in self.rmsd],
+            [one.to(device) for one in self.crystals],
+        )
 
 
 class ConfidenceData:

@@ -35,7 +35,8 @@ class AtomPairs(NamedTuple):
 
     def to(self, device: torch.device | str) -> AtomPairs:
         """Return the same on ``device``."""
-        return AtomPairs(*(value.to(device) for value in self))
+        pairs = (one.to(device) for one in (self.atom, self.node, self.bin))
+        return AtomPairs(self.poses.to(device), *pairs)
 
 
 class CrystalPoses:
@@ -69,7 +70,9 @@ class CrystalPoses:
             value + torch.from_numpy(rng.normal(0.0, noise, value.shape).astype(np.float32))
             for value in (poses.coords, poses.target)
         ]
-        distance = torch.cdist(shaken[0][0], shaken[1]).numpy()
+        distance = torch.cdist(
+            shaken[0][0], shaken[1], compute_mode="donot_use_mm_for_euclid_dist"
+        ).numpy()
         place = np.digitize(distance, BINS)
         near, far = np.flatnonzero(place < len(BINS)), np.flatnonzero(place == len(BINS))
         few = min(len(near), pairs // 2)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from molgen.energy.contacts import KNOTS, ContactPotential
+from molgen.energy.contacts import ContactPotential
 from molgen.energy.vina_terms import CUTOFF
 from molgen.errors import StoreError
+from molgen.geometry.knots import KNOTS
 from molgen.graphs.contact_histogram import contact_histogram
 
 SHAPE = ContactPotential.zero().curves.shape

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from molgen.energy.contacts import KNOTS, ContactPotential
+from molgen.energy.contacts import ContactPotential
+from molgen.geometry.knots import KNOTS
 from molgen.graphs.contact_histogram import contact_histogram
 from molgen.graphs.contact_types import LIGAND_CONTACTS, RECEPTOR_CONTACTS
 

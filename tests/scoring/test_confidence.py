@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from molgen.errors import ConfigError, StoreError
+from molgen.geometry.knots import KNOTS
 from molgen.graphs.pose_graph import ligand_of, target_of
 from molgen.io import read_ligand, read_protein
 from molgen.scoring.confidence import (
@@ -20,7 +21,6 @@ from molgen.scoring.confidence import (
 )
 from molgen.scoring.confidence_network import (
     CUTOFF,
-    KNOTS,
     Confidence,
     ConfidenceConfig,
     ConfidenceNetwork,
@@ -146,7 +146,7 @@ def test_curves_by_hand():
     with torch.no_grad():  # interval and factor: the value at knot k is k + 1, times 10 for angles
         at_knots = torch.arange(1.0, len(KNOTS))[:, None] * torch.tensor([1.0, 10.0, 0.0, 0.0])
         curves.values.bias.copy_(at_knots.flatten())
-    distance = torch.tensor([2.1, KNOTS[-1] - 0.4, 1.0])
+    distance = torch.tensor([2.1, CUTOFF - 0.4, 1.0])
     angles = torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 0.5, 0.0, 0.0], [1.0, -1.0, 0.0, 0.0]])
     found = curves(torch.zeros(1, 4), torch.zeros(3, dtype=torch.long), distance, angles)[:, 0]
     last = 12.0 * 0.5  # half way from the value at 7.2 Å to nothing at 8 Å
