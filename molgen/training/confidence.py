@@ -64,7 +64,7 @@ class ConfidenceTraining:
     loss: ConfidenceLoss = ConfidenceLoss()
     sampling: ConfidenceSampling = ConfidenceSampling()
     loop: LoopConfig = LoopConfig(
-        epochs=8, learning_rate=2e-3, weight_decay=0.02, optimizer="adamw", ema=0.99, warmup=50,
+        epochs=5, learning_rate=2e-3, weight_decay=0.02, optimizer="adamw", ema=0.99, warmup=50,
         patience=0,
     )  # fmt: skip
 
