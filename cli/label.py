@@ -17,6 +17,7 @@ def command() -> None:
 @command.command(short_help="Search poses of known complexes.")
 @click.argument("raw", type=options.FILE)
 @options.out("Folder of the labels; a second run adds what is missing.")
+@options.only("Label only these")
 @click.option("--limit", type=click.IntRange(1), help="Only N entries, chosen at random.")
 @click.option(
     "--shard",
@@ -33,6 +34,7 @@ def command() -> None:
 def poses(
     raw: Path,
     out: Path,
+    only: tuple[str, ...],
     limit: int | None,
     shard: str | None,
     together: int | None,
@@ -56,6 +58,7 @@ def poses(
         raw,
         out,
         settings,
+        only=only,
         progress=run.progress,
         **options.given(device=device, together=together, shard=_shard(shard)),
     )

@@ -60,8 +60,17 @@ def config(function: Function) -> Function:
 
 def exclude(help: str) -> Decorator:
     """Add ``--exclude LIST``, which may be repeated (argument ``exclude``: tuple of str)."""
+    return _entry_list("--exclude", help)
+
+
+def only(help: str) -> Decorator:
+    """Add ``--only LIST``, which may be repeated (argument ``only``: tuple of str)."""
+    return _entry_list("--only", help)
+
+
+def _entry_list(name: str, help: str) -> Decorator:
     return click.option(
-        "--exclude",
+        name,
         multiple=True,
         metavar="LIST",
         help=f"{help}: a file with a name or PDB code a line, a folder of entries, or "

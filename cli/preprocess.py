@@ -56,7 +56,7 @@ def command(
     """
     from molgen.api.preprocess import preprocess
     from molgen.datasets.builder import BuildOptions
-    from molgen.datasets.exclusion import read_exclusions
+    from molgen.datasets.entry_lists import read_entry_list
     from molgen.datasets.splits import SplitOptions
 
     if seed is not None and not split:
@@ -65,7 +65,7 @@ def command(
         raw,
         out,
         options=BuildOptions(
-            exclude=read_exclusions(exclude),
+            exclude=read_entry_list(exclude),
             **options.given(cutoff=cutoff, conformers=conformers),
         ),
         split=SplitOptions(**options.given(kind=split, seed=seed)) if split else None,

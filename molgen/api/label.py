@@ -10,13 +10,15 @@ import csv
 import json
 import random
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from molgen.api.label_search import Label, LabelConfig, labelled
 from molgen.checkpoints import checkpoint_folder
 from molgen.config import fingerprint, to_dict
+from molgen.datasets.entry_lists import is_listed, read_entry_list
 from molgen.datasets.pdbbind import RawEntry, find_entries
-from molgen.errors import OutputError
+from molgen.errors import InputError, OutputError
 from molgen.io import atomic_write
 from molgen.search.device import resolve_device
 from molgen.search.search_sampler import load_contacts
@@ -29,6 +31,7 @@ def label_poses(
     *,
     device: str = "auto",
     together: int = 16,
+    only: Sequence[str | Path] = (),
     shard: tuple[int, int] = (1, 1),
     progress: bool = False,
 ) -> dict[str, int]:
@@ -39,11 +42,12 @@ def label_poses(
     Args:
         device: "auto", "cpu" or "cuda[:N]".
         together: complexes searched at once on a GPU; a CPU takes one after the other.
+        only: lists of the entries to label (`molgen.datasets.entry_lists`); without, all are.
         shard: (i, n) labels every n-th entry from the i-th on, i from 1; runs of all shards may
             share the folder.
 
     Raises:
-        InputError: the collection cannot be read.
+        InputError: the collection or a list cannot be read, or has none of the listed entries.
         OutputError: the folder holds labels of other settings, or other files.
         StoreError: the checkpoint that the search is to use cannot be read, or a worker process
             died.
@@ -54,6 +58,11 @@ def label_poses(
     folder = Path(out)
     device = resolve_device(device)
     entries = find_entries(raw)
+    if only:
+        names = read_entry_list(only)
+        entries = [entry for entry in entries if is_listed(entry.id, names)]
+        if not entries:
+            raise InputError(f"{raw}: has none of the {len(names)} entries listed")
     random.Random(config.seed).shuffle(entries)
     entries = entries[: config.limit or len(entries)]
     _check_folder(folder, config)

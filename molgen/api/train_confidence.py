@@ -61,7 +61,7 @@ def train_confidence(
         settings: of the training.
         split: folder with val.txt (chooses the epoch, calibrates) and test.txt (measures), ids to
             hold out; by default a split by clusters of the pocket chains is made.
-        exclude: lists of entries to leave out (`molgen.datasets.exclusion`).
+        exclude: lists of entries to leave out (`molgen.datasets.entry_lists`).
         device: "auto", "cpu" or "cuda[:N]".
         command: the command line, for the model card.
         resume: go on where an earlier run with the same settings and labels was stopped.

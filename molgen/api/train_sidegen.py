@@ -114,7 +114,7 @@ def train_sidegen(
             of the pocket chains is made.
         init: checkpoint of the same network to start from, a name or a folder; by default the
             weights are random. The held-out numbers hold only if it was trained on the same split.
-        exclude: lists of entries to leave out (`molgen.datasets.exclusion`).
+        exclude: lists of entries to leave out (`molgen.datasets.entry_lists`).
         device: "auto", "cpu" or "cuda[:N]".
         command: the command line, for the model card.
         resume: go on where an earlier run with the same settings and stores was stopped.

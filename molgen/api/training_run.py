@@ -23,7 +23,7 @@ from molgen.api.training_folder import (
 )
 from molgen.checkpoints import checkpoint_folder
 from molgen.config import to_dict
-from molgen.datasets.exclusion import BENCHMARKS, excluded, read_exclusions
+from molgen.datasets.entry_lists import BENCHMARKS, is_listed, read_entry_list
 from molgen.datasets.quality_splits import read_split
 from molgen.datasets.splits import SplitOptions, split_ids
 from molgen.errors import ConfigError, MolgenWarning, OutputError, first_few
@@ -216,19 +216,19 @@ def split_parts(
     the pocket chains.
 
     Args:
-        exclude: lists of entries that are in no part (`molgen.datasets.exclusion`).
+        exclude: lists of entries that are in no part (`molgen.datasets.entry_lists`).
 
     Raises:
         InputError: a list cannot be read.
     """
-    left_out = read_exclusions(exclude)
+    left_out = read_entry_list(exclude)
     if split is None:
         parts = split_ids(rows, SplitOptions("sequence", seed))
     else:
         parts = read_split(split)
         held = {*parts["val"], *parts["test"]}
         parts |= {"train": sorted(row["id"] for row in rows if row["id"] not in held)}
-    kept = {part: [k for k in ids if not excluded(k, left_out)] for part, ids in parts.items()}
+    kept = {part: [k for k in ids if not is_listed(k, left_out)] for part, ids in parts.items()}
     _warn_of_benchmarks(kept["train"])
     facts = {
         "exclude": [Path(one).name for one in exclude],
@@ -238,8 +238,8 @@ def split_parts(
 
 
 def _warn_of_benchmarks(ids: Sequence[str]) -> None:
-    listed = read_exclusions([BENCHMARKS])
-    if known := [name for name in ids if excluded(name, listed)]:
+    listed = read_entry_list([BENCHMARKS])
+    if known := [name for name in ids if is_listed(name, listed)]:
         warnings.warn(
             f"{len(known)} of {len(ids)} entries to train on are of benchmarks "
             f"({first_few(known)}); "

@@ -19,7 +19,7 @@ from pathlib import Path
 from molgen.datasets.complex import StoredComplex
 from molgen.datasets.encode import EncodingRefusedError, chain_names, encode_complex, pocket_chain
 from molgen.datasets.encoding import COUNTS, FORMAT, INDEX_FIELDS, VERSION
-from molgen.datasets.exclusion import entry_key, excluded
+from molgen.datasets.entry_lists import entry_key, is_listed
 from molgen.datasets.manifest import MANIFEST
 from molgen.datasets.pdbbind import RawEntry
 from molgen.datasets.shard import Row, entry_counts, read_rows, shard_bytes, shard_name
@@ -106,7 +106,7 @@ def _fingerprint(chunk: list[RawEntry], options: BuildOptions) -> str:
     parts = [f"{FORMAT} {VERSION} {numbers}"]
     for entry in chunk:
         files = [path.name if path else "" for path in (entry.protein, entry.ligand)]
-        left_out = excluded(entry.id, options.exclude)
+        left_out = is_listed(entry.id, options.exclude)
         facts = [entry.id, *files, str(entry.year), str(entry.affinity), str(left_out)]
         parts.append("\t".join(facts))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -201,7 +201,7 @@ def _explain(error: Exception) -> tuple[str, str]:
 
 
 def _encode(raw: RawEntry, options: BuildOptions, row: Row) -> StoredComplex:
-    if excluded(raw.id, options.exclude):
+    if is_listed(raw.id, options.exclude):
         raise EncodingRefusedError("excluded", "on a list of entries to leave out")
     if raw.protein is None:
         raise EncodingRefusedError("no_protein_file", f"expected {raw.id}_protein.pdb")

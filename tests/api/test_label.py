@@ -210,6 +210,18 @@ def test_limit_is_a_choice_that_a_later_run_may_widen(raw, labels):
     assert content(labels) == before
 
 
+def test_only_listed_entries_are_labelled(raw, labels, tmp_path):
+    (tmp_path / "list.txt").write_text(f"{FIRST}\n")
+    out = tmp_path / "out"
+    assert label_poses(raw, out, CONFIG, only=[tmp_path / "list.txt"]) == {"ok": 1, "failed": 0}
+    file = f"entries/{FIRST}.safetensors"
+    found, expected = load_file(out / file), load_file(labels / file)
+    assert all(np.array_equal(found[key], expected[key]) for key in expected)
+    (tmp_path / "list.txt").write_text("9zzz\n")
+    with pytest.raises(InputError, match="none of the 1 entries listed"):
+        label_poses(raw, tmp_path / "none", CONFIG, only=[tmp_path / "list.txt"])
+
+
 def test_ligands_that_are_too_large_are_failures(tmp_path):
     counts = label_poses(COMPLEXES, tmp_path / "out", replace(CONFIG, max_atoms=5))
     assert counts == {"ok": 0, "failed": 2}

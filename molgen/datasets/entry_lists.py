@@ -1,4 +1,4 @@
-"""Lists of entries that must not be trained on, such as those of benchmarks."""
+"""Lists of entries: those of benchmarks, that must not be trained on, or those to work on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BENCHMARKS = "benchmarks"
 _CODE = re.compile(r"[0-9][a-z0-9]{3}(?![a-z0-9])")
 
 
-def read_exclusions(sources: Iterable[str | Path]) -> frozenset[str]:
+def read_entry_list(sources: Iterable[str | Path]) -> frozenset[str]:
     """Return the names on some lists, those of PDB entries as their codes in lower case.
 
     Args:
@@ -30,13 +30,13 @@ def read_exclusions(sources: Iterable[str | Path]) -> frozenset[str]:
     for source in sources:
         names = set(_names(source))
         if not names:
-            raise InputError(f"{source}: names no entry to exclude")
+            raise InputError(f"{source}: names no entry")
         found |= names
     return frozenset(found)
 
 
-def excluded(identifier: str, names: Set[str]) -> bool:
-    """Tell whether an entry is among the names of `read_exclusions`."""
+def is_listed(identifier: str, names: Set[str]) -> bool:
+    """Tell whether an entry is among the names of `read_entry_list`."""
     return bool(names) and entry_key(identifier) in names
 
 
