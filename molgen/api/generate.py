@@ -79,7 +79,7 @@ class GenerateConfig:
     box_edge: float = limited(25.0, above=0.0)
     keep_raw: bool = False
     rank: str = "auto"
-    confidence: str = "confidence-1"
+    confidence: str = "confidence-2"
     relax: bool = False
     relaxation: RelaxConfig = RelaxConfig()
     search: SearchSettings = SearchSettings()

@@ -159,12 +159,12 @@ def test_one_bad_row_stops_no_other(tmp_path, target, quick):
 
 def test_a_ligand_unlike_those_of_training_is_docked_and_said(tmp_path, target, quick):
     source = table(tmp_path / "ligands.csv", [PHENOLS[0], ("silane", "C[Si](C)(C)CCCO")])
-    with pytest.warns(MolgenWarning, match=r"silane: outside what confidence-1 .* elements Si"):
+    with pytest.warns(MolgenWarning, match=r"silane: outside what confidence-2 .* elements Si"):
         generate(target, tmp_path / "out", ligand=source, config=replace(quick, rank="confidence"))
     first, second = read_csv(tmp_path / "out/status.csv")
     assert first["notes"] == "" and second["status"] == "ok"
     outside, ranked = second["notes"].split("; ")
-    assert outside == "outside what confidence-1 was trained on: elements Si"
+    assert outside == "outside what confidence-2 was trained on: elements Si"
     assert ranked.startswith("ranked by energy, without a confidence: it has elements")
 
 

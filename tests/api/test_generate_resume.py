@@ -382,7 +382,7 @@ def test_force_leaves_other_runs_in_the_folder_alone(tmp_path, target, quick):
 
 def test_resume_keeps_nothing_of_other_weights(tmp_path, target, quick, watch):
     weights = tmp_path / "weights"
-    shutil.copytree(checkpoint_folder("confidence-1"), weights)
+    shutil.copytree(checkpoint_folder("confidence-2"), weights)
     config = replace(quick, rank="confidence", confidence=str(weights))
     generate(target, tmp_path / "out", ligand="Oc1ccccc1", config=config)
     record = json.loads((tmp_path / "out" / "run.json").read_text())

@@ -17,7 +17,7 @@ from molgen.scoring.pose_scorers import POSE_SCORERS, PoseScorer, best_first, bu
 from molgen.structure import Poses
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "data/examples"
-CHECKPOINT = "confidence-1"
+CHECKPOINT = "confidence-2"
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from molgen.training.confidence_metrics import MEASURES, measured
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--set", action="append", required=True, metavar="NAME=STORE:LABELS")
-    parser.add_argument("--model", default="confidence-1", metavar="CHECKPOINT")
+    parser.add_argument("--model", default="confidence-2", metavar="CHECKPOINT")
     parser.add_argument("--rows", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="reliability")
     options = parser.parse_args()
