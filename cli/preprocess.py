@@ -16,7 +16,7 @@ from molgen.cli import options
     "--cutoff",
     type=float,
     metavar="Å",
-    help="Keep receptor residues with an atom this near to the ligand. Default 10.",
+    help="Keep receptor residues with an atom this near to the ligand. Default 20.",
 )
 @click.option(
     "--conformers",

@@ -52,7 +52,7 @@ class BuildOptions:
         exclude: names or PDB codes of entries that are left out.
     """
 
-    cutoff: float = 10.0
+    cutoff: float = 20.0
     shard_size: int = 64
     conformers: int = 0
     exclude: frozenset[str] = frozenset()

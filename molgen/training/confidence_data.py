@@ -12,18 +12,26 @@ import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from molgen.config import limited
 from molgen.datasets.store import Store
 from molgen.errors import InputError, StoreError
 from molgen.graphs.pose_graph import LigandTopology, Target, ligand_of, target_of
-from molgen.scoring.confidence_network import PoseSet, pose_set
+from molgen.scoring.confidence_network import CUTOFF, PoseSet, pose_set
 from molgen.scoring.pose_features import RATED, TERMS, pose_features, search_score
 from molgen.training.distance_data import AtomPairs
 
 NEAR_NATIVE = 2.0
 """Å RMSD up to which a pose counts as right."""
+
+REACH = 9.0
+"""Å; no pose with an atom farther than this from the crystal ligand is trained on.
+
+A store keeps the receptor near the crystal ligand. A pose with part of its surroundings missing
+would give itself away as wrong by that, and no receptor in use has such gaps.
+"""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class LabelledPoses:
         coords: (poses, atoms, 3) float32 Å.
         rmsd: (poses,) Å, symmetry-corrected, in place.
         is_native: (poses,) those that start at the crystal pose.
+        reach: (poses,) Å, how far its farthest atom is from the crystal ligand.
         features: (poses, columns) of `molgen.scoring.pose_features`.
         energy: (poses,) kcal/mol, the score of the search.
     """
@@ -64,6 +73,7 @@ class LabelledPoses:
     coords: np.ndarray
     rmsd: np.ndarray
     is_native: np.ndarray
+    reach: np.ndarray
     features: np.ndarray
     energy: np.ndarray
 
@@ -109,10 +119,17 @@ class ConfidenceData:
 
     Raises:
         InputError: no labelled complex of the store.
-        StoreError: labels that cannot be read, or of another ligand.
+        StoreError: labels that cannot be read, or of another ligand; a store whose receptors end
+            within what poses touch.
     """
 
     def __init__(self, store: Store, folders: Sequence[Path], found: int) -> None:
+        kept, needed = store.manifest["options"]["cutoff"], REACH + CUTOFF
+        if kept < needed:
+            raise StoreError(
+                f"{store.folder}: its receptors end {kept:g} Å from the ligand, labelled poses "
+                f"need {needed:g} Å; make it anew with molgen preprocess --cutoff {needed:g}"
+            )
         self.ids: list[str] = []
         self.poses: list[LabelledPoses] = []
         self.ligands: list[LigandTopology] = []
@@ -158,6 +175,8 @@ class ConfidenceData:
         """Return some poses of a complex, and their RMSDs."""
         labelled = self.poses[position]
         allowed = np.ones(len(labelled.rmsd), bool) if sampling.natives else ~labelled.is_native
+        inside = allowed & (labelled.reach <= REACH)
+        allowed = inside if inside.any() else allowed
         near = rng.permutation(np.flatnonzero(allowed & (labelled.rmsd <= NEAR_NATIVE)))
         far = rng.permutation(np.flatnonzero(allowed & (labelled.rmsd > NEAR_NATIVE)))
         half = sampling.poses // 2
@@ -191,8 +210,10 @@ def read_labels(path: Path, found: int) -> LabelledPoses:
         kept = np.concatenate([np.flatnonzero(~native)[:found], np.flatnonzero(native)])
         coords, rmsd = arrays["coords"][kept], arrays["rmsd"][kept]
         terms = dict(zip(TERMS, arrays["terms"][kept].T, strict=True))
+        crystal = cKDTree(arrays["crystal_coords"][0])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise StoreError(f"{path}: no labelled poses with energies ({error})") from None
     native = native[kept]
     features = pose_features(coords, terms, ~native)
-    return LabelledPoses(coords, rmsd, native, features, search_score(terms))
+    apart, _ = crystal.query(coords)
+    return LabelledPoses(coords, rmsd, native, apart.max(1), features, search_score(terms))

@@ -15,12 +15,18 @@ from molgen.api.label import label_poses
 from molgen.api.label_search import LabelConfig
 from molgen.api.preprocess import preprocess
 from molgen.cli.main import cli
+from molgen.datasets.builder import BuildOptions
 from molgen.errors import StoreError
 from molgen.scoring.confidence import load_confidence
 from molgen.scoring.confidence_network import BINS, CUTOFF
 from molgen.scoring.pose_features import TERMS
 from molgen.search.settings import SearchSettings
-from molgen.training.confidence_data import ConfidenceData, ConfidenceSampling, read_labels
+from molgen.training.confidence_data import (
+    REACH,
+    ConfidenceData,
+    ConfidenceSampling,
+    read_labels,
+)
 from molgen.training.distance_data import CrystalPoses
 
 COMPLEXES = Path(__file__).resolve().parents[2] / "workflows/test/complexes"
@@ -75,6 +81,24 @@ def test_poses_are_drawn_from_both_sides(folder):
         whole, labelled = data.whole(position)
         assert not labelled.is_native.any() and np.all(np.diff(labelled.energy) >= -1e-4)
         assert len(whole.coords) == len(labelled.rmsd)
+
+
+def test_poses_with_incomplete_surroundings_are_not_trained_on(folder, tmp_path):
+    from molgen.datasets.store import Store
+
+    data = ConfidenceData(Store(folder / "store"), [folder / "poses"], 40)
+    arrays = load_file(folder / "poses/entries/6XG5_TOP.safetensors")
+    crystal, coords = arrays["crystal_coords"][0], data.poses[0].coords
+    offset = np.linalg.norm(coords[:, :, None] - crystal, axis=-1)
+    np.testing.assert_allclose(data.poses[0].reach, offset.min(2).max(1), rtol=1e-4)
+    far = np.argsort(data.poses[0].rmsd)[-3:]
+    data.poses[0].reach[:], data.poses[0].reach[far] = 1.0, REACH + 0.1
+    rmsd = data.poses[0].rmsd
+    _, drawn = data.draw(0, ConfidenceSampling(poses=40), np.random.default_rng(0))
+    assert sorted(drawn.tolist()) == sorted(np.delete(rmsd, far).tolist())
+    preprocess(COMPLEXES, tmp_path / "store", options=BuildOptions(cutoff=10.0), workers=1)
+    with pytest.raises(StoreError, match=r"end 10 Å from the ligand.* --cutoff 17"):
+        ConfidenceData(Store(tmp_path / "store"), [folder / "poses"], 40)
 
 
 def test_pairs_of_a_crystal_complex_have_the_bin_of_their_distance(folder):
