@@ -65,6 +65,21 @@ class Store(Sequence[StoredComplex]):
         """Return every usable complex, in order of id."""
         return list(self)
 
+    def require_receptors(self, distance: float) -> None:
+        """Refuse a store without all receptor atoms to some distance (Å) from the crystal ligand.
+
+        Surroundings with gaps tell a model where the ligand was, and in use there are none.
+
+        Raises:
+            StoreError: its receptors end before.
+        """
+        kept = self.manifest["options"]["cutoff"]
+        if kept < distance:
+            raise StoreError(
+                f"{self.folder}: its receptors end {kept:g} Å from the ligand, {distance:g} Å are "
+                f"needed; make it anew with molgen preprocess --cutoff {distance:g}"
+            )
+
     def verify(self) -> None:
         """Compare every shard and the index with the sums of the manifest.
 

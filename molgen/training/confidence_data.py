@@ -124,12 +124,7 @@ class ConfidenceData:
     """
 
     def __init__(self, store: Store, folders: Sequence[Path], found: int) -> None:
-        kept, needed = store.manifest["options"]["cutoff"], REACH + CUTOFF
-        if kept < needed:
-            raise StoreError(
-                f"{store.folder}: its receptors end {kept:g} Å from the ligand, labelled poses "
-                f"need {needed:g} Å; make it anew with molgen preprocess --cutoff {needed:g}"
-            )
+        store.require_receptors(REACH + CUTOFF)
         self.ids: list[str] = []
         self.poses: list[LabelledPoses] = []
         self.ligands: list[LigandTopology] = []

@@ -102,6 +102,8 @@ class PoseData:
         self.pocket = pocket
         self.ids = [entry.id for entry in entries]
         self.sizes = np.array([entry.num_ligand_atoms for entry in entries])
+        for store in stores:
+            store.require_receptors(pocket.reach(int(self.sizes.max())))
         self.charges = np.array([int(entry.ligand_charges.sum()) for entry in entries])
         self.targets = [target_of(entry) for entry in entries]
         self.ligands = [ligand_of(entry) for entry in entries]

@@ -97,7 +97,9 @@ def test_poses_with_incomplete_surroundings_are_not_trained_on(folder, tmp_path)
     _, drawn = data.draw(0, ConfidenceSampling(poses=40), np.random.default_rng(0))
     assert sorted(drawn.tolist()) == sorted(np.delete(rmsd, far).tolist())
     preprocess(COMPLEXES, tmp_path / "store", options=BuildOptions(cutoff=10.0), workers=1)
-    with pytest.raises(StoreError, match=r"end 10 Å from the ligand.* --cutoff 17"):
+    with pytest.raises(
+        StoreError, match=r"end 10 Å from the ligand, 17 Å are needed.* --cutoff 17"
+    ):
         ConfidenceData(Store(tmp_path / "store"), [folder / "poses"], 40)
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from molgen.api.preprocess import preprocess
+from molgen.datasets.builder import BuildOptions
 from molgen.datasets.store import Store
 from molgen.diffusion.model import SidegenModel
 from molgen.diffusion.network import SidegenConfig
-from molgen.errors import TrainingError
+from molgen.errors import StoreError, TrainingError
 from molgen.training import poses as training
 from molgen.training.pose_data import PoseData, PoseSampling
 from molgen.training.poses import (
@@ -41,6 +42,12 @@ def data(tmp_path_factory):
 
 def loss_module(loss=TRAINING.loss, network=TRAINING.network):
     return PoseLossModule(SidegenModel(network, {"width": 16, "blocks": 1}), loss, 2).eval()
+
+
+def test_a_store_that_ends_within_the_pocket_is_refused(tmp_path):
+    preprocess(COMPLEXES, tmp_path / "store", options=BuildOptions(cutoff=6.0), workers=1)
+    with pytest.raises(StoreError, match=r"end 6 Å from the ligand, 1\d\.?\d* Å are needed"):
+        PoseData([Store(tmp_path / "store")], TRAINING.pocket)
 
 
 def judge(data, monkeypatch, most):
