@@ -111,7 +111,7 @@ def reliability(
             )
         axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="confidence / %", ylabel="within 2 Å / %")
         axes.set_title("What a confidence is worth", loc="left", fontweight="bold")
-        axes.legend(loc="upper left", fontsize=9, frameon=False)
+        axes.legend(loc="lower right", fontsize=9, frameon=False)
 
 
 def by_rotatable_bonds(outcomes: Sequence[Outcome]) -> dict[str, Proportion]:
