@@ -171,7 +171,7 @@ class ConfidenceData:
         labelled = self.poses[position]
         allowed = np.ones(len(labelled.rmsd), bool) if sampling.natives else ~labelled.is_native
         inside = allowed & (labelled.reach <= REACH)
-        allowed = inside if inside.any() else allowed
+        allowed = inside if inside.any() else allowed  # a batch needs poses of every complex
         near = rng.permutation(np.flatnonzero(allowed & (labelled.rmsd <= NEAR_NATIVE)))
         far = rng.permutation(np.flatnonzero(allowed & (labelled.rmsd > NEAR_NATIVE)))
         half = sampling.poses // 2
