@@ -72,6 +72,13 @@ _SHOWN_POCKETS = 5
     "confidence where it applies.",
 )
 @click.option(
+    "--unsure",
+    type=click.FloatRange(0, 1),
+    metavar="CONFIDENCE",
+    help="A ligand whose first pose has a lower confidence is searched once more, with proposals "
+    "of sidegen. Default 0.5; 0: none is.",
+)
+@click.option(
     "--relax",
     is_flag=True,
     default=None,
@@ -95,6 +102,7 @@ def command(
     sidegen_search: str | None,
     keep_raw: bool | None,
     rank: str | None,
+    unsure: float | None,
     relax: bool | None,
     seed: int | None,
     device: str | None,
@@ -121,7 +129,8 @@ def command(
         {
             **options.given(num_poses=num_poses, sampler=sampler, seed=seed, device=device),
             **options.given(sidegen__space=sidegen_space, sidegen__inference__kind=sidegen_search),
-            **options.given(keep_raw=keep_raw, rank=rank, relax=relax, box_edge=box_edge),
+            **options.given(keep_raw=keep_raw, rank=rank, unsure=unsure, relax=relax),
+            **options.given(box_edge=box_edge),
             **_guidance(guide),
         },
     )
@@ -134,6 +143,11 @@ def command(
     for name, value in asked.items():
         if value is not None and settings.sampler != "sidegen":
             raise click.UsageError(f"{name} needs --sampler sidegen, not {settings.sampler}")
+    if unsure and (settings.sampler, settings.rank) not in (
+        ("search", "auto"),
+        ("search", "confidence"),
+    ):
+        raise click.UsageError("--unsure needs --sampler search and a confidence")
     result = generate(
         pdb,
         out,

@@ -1,9 +1,14 @@
-"""One ligand after the other: found by a sampler, rated, relaxed where asked for, ranked."""
+"""One ligand after the other: found by a sampler, rated, relaxed where asked for, ranked.
+
+A ligand whose first pose is in doubt is searched once more, with proposals of SIDEGEN: time goes
+where it is needed (docs/search.md).
+"""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +19,12 @@ from molgen.api.output_folder import RAW_POSES, RELAXED_POSES, UNRELAXED_POSES, 
 from molgen.api.pose_output import RankedPose, rank_poses
 from molgen.checkpoints import outside_domain
 from molgen.errors import ConfigError, MolgenWarning
+from molgen.metrics.symmetry import symmetries
 from molgen.scoring.pose_scorers import PoseScorer, best_first, build_pose_scorer
 from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
-from molgen.structure import Ligand
+from molgen.search.selection import distinct
+from molgen.search.templates import MAX_SYMMETRIES
+from molgen.structure import Ligand, Poses
 
 if TYPE_CHECKING:
     from molgen.api.generate import GenerateConfig
@@ -81,13 +89,7 @@ class Docking:
             LigandError: no conformer can be embedded, or an element is not supported.
         """
         config, receptor = self.config, self.target.receptor
-        wanted = max(config.num_poses, self.scorer.together)
-        found = self.sampler.sample(ligand, wanted, config.seed)
-        notes = []
-        if refusal := self.scorer.refuses(found):
-            notes = [f"ranked by energy, without a confidence: {refusal}"]
-        else:
-            found = best_first(self.scorer.rated(found))
+        found, notes = self._found(ligand)
         if self.relaxer is not None and len(found):
             from molgen.api.relax_found import relax_found
 
@@ -107,9 +109,51 @@ class Docking:
         others = {RAW_POSES: [(pose.mol, pose.properties) for pose in raw]}
         return Docked(chosen, others, notes)
 
+    def _found(self, ligand: Ligand) -> tuple[Poses, list[str]]:
+        """Return the poses of a ligand, best first, and what is to be said of them."""
+        config = self.config
+        wanted = max(config.num_poses, self.scorer.together)
+        found = self.sampler.sample(ligand, wanted, config.seed)
+        if refusal := self.scorer.refuses(found):
+            return found, [f"ranked by energy, without a confidence: {refusal}"]
+        found = best_first(self.scorer.rated(found))
+        if found.confidence is None or not self._searches_twice or not len(found):
+            return found, []
+        before = found.confidence[0]
+        if before >= config.unsure:
+            return found, []
+        # other conformers and starts than the first search of this seed, or of one near it, had
+        seed = int(np.random.SeedSequence([config.seed, 1]).generate_state(1)[0])
+        # rated anew together: poses that both searches find support each other
+        both = found.joined(self._second.sample(ligand, wanted, seed))
+        found = _without_repeats(best_first(self.scorer.rated(both)), config.search.distinct)
+        assert found.confidence is not None
+        return found, [
+            f"searched twice: confidence of the first pose {before:.2f} by search alone, "
+            f"{found.confidence[0]:.2f} with proposals of {config.again.checkpoint}"
+        ]
+
+    @property
+    def _searches_twice(self) -> bool:
+        """Whether a ligand in doubt is searched once more."""
+        return self.config.sampler == "search" and self.config.unsure > 0
+
+    @cached_property
+    def _second(self) -> Sampler:
+        """What searches a ligand in doubt once more; made when the first one is met."""
+        settings = SamplerSettings(self.config.search, self.config.again)
+        target = self.target
+        return build_sampler("sidegen", target.receptor, target.box, settings, self.config.device)
+
     @property
     def checkpoints(self) -> list[str]:
         """Names of the learned models in use."""
+        again = self._searches_twice and self.scorer.checkpoint
+        return [*self._first_used, *([self.config.again.checkpoint] if again else [])]
+
+    @property
+    def _first_used(self) -> list[str]:
+        """Names of those that every ligand meets."""
         config = self.config
         used = [config.sidegen.checkpoint] if config.sampler == "sidegen" else []
         used += [self.scorer.checkpoint] if self.scorer.checkpoint else []
@@ -123,11 +167,19 @@ class Docking:
         elements = [atom.GetAtomicNum() for atom in ligand.mol.GetAtoms()]
         charge = sum(atom.GetFormalCharge() for atom in ligand.mol.GetAtoms())
         found = [
-            said for name in self.checkpoints if (said := outside_domain(name, elements, charge))
+            said for name in self._first_used if (said := outside_domain(name, elements, charge))
         ]
         for said in found:
             warnings.warn(f"{ligand.name}: {said}", MolgenWarning, stacklevel=4)
         return found
+
+
+def _without_repeats(poses: Poses, nearest: float) -> Poses:
+    """Return the poses (best first) but those within ``nearest`` Å of a better one."""
+    same = symmetries(poses.ligand.mol, MAX_SYMMETRIES)
+    coords, order = np.ascontiguousarray(poses.coords), np.arange(len(poses))
+    kept = distinct(coords, order, nearest, len(poses), (same.maps, same.groups))
+    return poses.take(kept)
 
 
 def _learned_energies(config: GenerateConfig) -> list[str]:

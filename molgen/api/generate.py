@@ -64,6 +64,10 @@ class GenerateConfig:
         rank: registry name of what ranks valid poses, confidence or energy; "auto" is confidence,
             except with ``keep_raw`` and with the sampler ``vina``, whose energies are others.
         confidence: checkpoint that rates poses.
+        unsure: a ligand whose first pose the sampler ``search`` finds with a lower confidence is
+            searched once more, with proposals of SIDEGEN, and the poses of both are rated together;
+            0 searches none twice.
+        again: how, as the settings of the sampler ``sidegen``.
         relax: minimise the poses to return in the pocket, and return the minimum where it is
             better (see `molgen.api.relax_found`).
         relaxation: how.
@@ -80,6 +84,8 @@ class GenerateConfig:
     keep_raw: bool = False
     rank: str = "auto"
     confidence: str = "confidence-2"
+    unsure: float = limited(0.5, min=0.0, max=1.0)
+    again: SidegenSettings = SidegenSettings(samples=16, steps=12, rounds=12, starts=2048)
     relax: bool = False
     relaxation: RelaxConfig = RelaxConfig()
     search: SearchSettings = SearchSettings()

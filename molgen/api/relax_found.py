@@ -87,7 +87,7 @@ def relax_found(
 
     def confidence(ligand: Ligand, coords: np.ndarray) -> np.ndarray:
         """Rate poses among those that were found."""
-        both = _joined(found, sampler.rescore(ligand, coords, seed))
+        both = found.joined(sampler.rescore(ligand, coords, seed))
         field = np.zeros(len(both), dtype=bool)
         field[: len(found)] = field_of(found.scores, scorer.together)
         said = scorer.rated(both, field).confidence
@@ -111,20 +111,4 @@ def relax_found(
         new = replace(new, confidence=known[0], expected_rmsd=known[1])
     order = np.arange(len(top))
     order[taken] = len(top) + np.arange(len(new))
-    return RelaxedFind(_joined(top, new).take(order), outcomes)
-
-
-def _joined(first: Poses, second: Poses) -> Poses:
-    """Return the poses of both; they are rated where both are."""
-
-    def both(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
-        return None if one is None or other is None else np.concatenate([one, other])
-
-    return Poses(
-        first.ligand,
-        np.concatenate([first.coords, second.coords]),
-        np.concatenate([first.scores, second.scores]),
-        {name: np.concatenate([first.terms[name], second.terms[name]]) for name in first.terms},
-        confidence=both(first.confidence, second.confidence),
-        expected_rmsd=both(first.expected_rmsd, second.expected_rmsd),
-    )
+    return RelaxedFind(top.joined(new).take(order), outcomes)

@@ -46,3 +46,18 @@ class Poses:
             None if self.confidence is None else self.confidence[order],
             None if self.expected_rmsd is None else self.expected_rmsd[order],
         )
+
+    def joined(self, other: Poses) -> Poses:
+        """Return these poses and then those of ``other``; rated where both are, without ``raw``."""
+
+        def both(one: np.ndarray | None, two: np.ndarray | None) -> np.ndarray | None:
+            return None if one is None or two is None else np.concatenate([one, two])
+
+        return Poses(
+            self.ligand,
+            np.concatenate([self.coords, other.coords]),
+            np.concatenate([self.scores, other.scores]),
+            {name: np.concatenate([self.terms[name], other.terms[name]]) for name in self.terms},
+            confidence=both(self.confidence, other.confidence),
+            expected_rmsd=both(self.expected_rmsd, other.expected_rmsd),
+        )

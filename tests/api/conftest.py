@@ -24,4 +24,4 @@ def quick() -> GenerateConfig:
         conformers=2, num_starts=32, num_chains=2, rounds=1, steps=2, grid_spacing=0.8,
         potential=None,
     )  # fmt: skip
-    return GenerateConfig(num_poses=2, box_edge=16.0, device="cpu", search=search)
+    return GenerateConfig(num_poses=2, box_edge=16.0, device="cpu", unsure=0.0, search=search)

@@ -23,7 +23,8 @@ from molgen.config import to_dict
 from molgen.energy.relax_settings import RelaxConfig, RelaxSettings
 from molgen.errors import ConfigError, LigandError, MolgenWarning
 from molgen.io import cocrystal_ligand, read_structure, write_pdb, write_sdf
-from molgen.search.settings import GuidanceSettings
+from molgen.metrics import ligand_rmsd
+from molgen.search.settings import GuidanceSettings, SidegenSettings
 from molgen.structure.cavities import find_cavities
 
 PHENOLS = [("phenol", "Oc1ccccc1"), ("cresol", "Cc1ccccc1O"), ("thymol", "CC(C)c1ccc(C)cc1O")]
@@ -218,6 +219,43 @@ def test_relaxed_poses_are_returned_only_where_better(tmp_path, target, quick, r
         generate(target, tmp_path / "found", config=replace(config, relax=False))
         same = [row["confidence"] for row in read_csv(tmp_path / "found/summary.csv")]
         assert sorted(same) == sorted(row["confidence"] for row in rows)
+
+
+AGAIN = SidegenSettings(samples=3, steps=3, rounds=1, starts=32)
+
+
+def test_a_ligand_in_doubt_is_searched_twice(tmp_path, target, quick):
+    once = replace(quick, num_poses=40)
+    outs = {"never": once, "surely": replace(once, unsure=1.0, again=AGAIN)}
+    outs |= {"again": outs["surely"], "sure": replace(once, unsure=1e-6, again=AGAIN)}
+    rows, notes = {}, {}
+    for name, config in outs.items():
+        generate(target, tmp_path / name, config=config)
+        rows[name] = read_csv(tmp_path / name / "summary.csv")
+        notes[name] = read_csv(tmp_path / name / "status.csv")[0]["notes"]
+        used = json.loads((tmp_path / name / "run.json").read_text())["checkpoints"]
+        assert ("sidegen-3" in used) == (name != "never")
+    poses = {name: (tmp_path / name / "poses.sdf").read_bytes() for name in outs}
+    assert poses["sure"] == poses["never"] and poses["surely"] == poses["again"]
+    assert "searched twice" in notes["surely"]
+    assert not any("twice" in notes[name] for name in ("sure", "never"))
+
+    # poses of both, none of them twice, the most confident first
+    found, first = ({row["score"] for row in rows[name]} for name in ("surely", "never"))
+    assert found & first and found - first
+    order = [
+        (row["posebusters_pass"] == "false", -float(row["confidence"])) for row in rows["surely"]
+    ]
+    assert order == sorted(order)
+    mols = list(Chem.SDMolSupplier(str(tmp_path / "surely/poses.sdf")))
+    apart = [ligand_rmsd(mol, mols[k + 1 :]).min() for k, mol in enumerate(mols[:-1])]
+    assert min(apart) > quick.search.distinct - 1e-3
+
+
+@pytest.mark.parametrize("options", [{"rank": "energy"}, {"sampler": "sidegen", "sidegen": AGAIN}])
+def test_only_rated_poses_of_the_search_can_be_in_doubt(tmp_path, target, quick, options):
+    generate(target, tmp_path / "out", config=replace(quick, unsure=1.0, **options))
+    assert "twice" not in read_csv(tmp_path / "out/status.csv")[0]["notes"]
 
 
 def test_relaxation_is_refused_where_energies_are_missing(tmp_path, target, quick):

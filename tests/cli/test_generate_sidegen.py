@@ -97,3 +97,10 @@ def test_other_samplers_do_not_ignore_them(run, arguments):
     result = run("--ligand", "C", *arguments)
     assert result.exit_code == 2
     assert f"{arguments[0]} needs --sampler sidegen, not search" in result.stderr
+
+
+@pytest.mark.parametrize("options", [["--sampler", "sidegen"], ["--rank", "energy"]])
+def test_what_has_no_confidence_of_searched_poses_cannot_be_unsure(run, options):
+    result = run("--ligand", "C", "--unsure", "0.4", *options)
+    assert result.exit_code == 2
+    assert "--unsure needs --sampler search and a confidence" in result.stderr
