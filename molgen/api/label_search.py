@@ -187,15 +187,20 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def searched_box(name: str, ligand: Ligand, config: LabelConfig) -> Pocket:
+    """Return the box in which a complex is searched, its centre moved off the crystal ligand's."""
+    rng = np.random.default_rng([config.seed, *name.encode()])
+    shift = rng.uniform(-config.jitter, config.jitter, 3)
+    return Pocket(ligand.coords.mean(axis=0) + shift, np.full(3, config.edge), "jittered")
+
+
 def _opened(entry: RawEntry, config: LabelConfig) -> _Case:
     if entry.protein is None or entry.ligand is None:
         raise LigandError("protein or ligand file missing")
     protein, ligand = read_protein(entry.protein), read_ligand(entry.ligand)
     if ligand.num_atoms > config.max_atoms:
         raise LigandError(f"{ligand.num_atoms} heavy atoms, more than {config.max_atoms}")
-    rng = np.random.default_rng([config.seed, *entry.id.encode()])
-    shift = rng.uniform(-config.jitter, config.jitter, 3)
-    pocket = Pocket(ligand.coords.mean(axis=0) + shift, np.full(3, config.edge), "jittered")
+    pocket = searched_box(entry.id, ligand, config)
     sampler = SearchSampler(protein, pocket, SamplerSettings(search=config.search))
     sampler.prepare(ligand, config.seed)
     return _Case(protein, ligand, sampler)

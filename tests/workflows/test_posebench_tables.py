@@ -38,6 +38,7 @@ def run(tmp_path):
     )
     made = tmp_path / "run" / "astex" / "molgen" / "1AAA_X"
     write(made / "summary.csv", [{"rank": r, "posebusters_pass": ok} for r, _, _, ok in poses])
+    write(made / "status.csv", [{"notes": "searched twice: confidence of the first pose 0.31"}])
     (made / "run.json").write_text(json.dumps({"molgen": "0.1.0", "commit": "abc"}))
     return tmp_path
 
@@ -51,7 +52,9 @@ def test_rows_rank_by_energy_as_the_command_does(run, monkeypatch, capsys):
     assert (first["energy_top1_rmsd"], first["energy_valid"]) == ("0.5", "true")
     assert (first["energy_top5_rmsd"], first["top10_rmsd"]) == ("0.5000", "0.5000")
     assert (first["commit"], second["status"], second["top1_rmsd"]) == ("abc", "failed", "")
+    assert (first["searched"], second["searched"]) == ("twice", "")
     said = capsys.readouterr().out
+    assert "| searched twice | 1 | 100.0" in said and "searched once" not in said
     assert "| produced | 1 | 1 |" in said and "| **joint, %** | 50.0 (9.5–90.5) |" in said
     assert "| 2BBB_X | – | – |" in said
     monkeypatch.setattr("sys.argv", ["tables.py", str(out)])

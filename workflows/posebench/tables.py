@@ -4,9 +4,9 @@
 
 RUN is the output folder of the workflow with the arm ``molgen``, of all entries or of a shard: rows
 of the same entry are replaced, others kept. Without it the stored rows are printed. Beside the
-ranking that a user gets, every row has that of the same poses by energy, valid ones first, as
-``--rank energy`` does. Prints Markdown; intervals are Wilson's, of differences bootstrap over
-entries.
+ranking that a user gets, every row has that of the same poses by energy, valid ones first, and
+whether the ligand was searched twice. Prints Markdown; intervals are Wilson's, of differences
+bootstrap over entries.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from molgen.report.plots import ROTATABLE_BINS, cumulative_rmsd
 COLUMNS = (
     "set", "id", "status", "reason", "poses", "top1_rmsd", "top5_rmsd", "top10_rmsd", "oracle_rmsd",
     "valid", "energy_top1_rmsd", "energy_top5_rmsd", "energy_valid", "heavy_atoms",
-    "rotatable_bonds", "seconds", "molgen", "commit",
+    "rotatable_bonds", "searched", "seconds", "molgen", "commit",
 )  # fmt: skip
 Row = dict[str, str]
 
@@ -44,9 +44,17 @@ def gather(run: Path) -> list[Row]:
             if own:  # the evaluation looks at the validity of the top pose only
                 checks = {r["rank"]: r["posebusters_pass"] for r in read(made / "summary.csv")}
                 own = [pose | {"valid": checks[pose["rank"]]} for pose in own]
-            full = row | code_of(made) | {"set": name} | ranked(own)
+            full = row | code_of(made) | {"set": name} | ranked(own) | searched(made)
             rows.append({key: str(full.get(key, "")) for key in COLUMNS})
     return rows
+
+
+def searched(made: Path) -> Row:
+    """Return whether a ligand was searched once or twice; nothing where it was not docked."""
+    if not (made / "status.csv").is_file():
+        return {}
+    twice = any("searched twice" in row["notes"] for row in read(made / "status.csv"))
+    return {"searched": "twice" if twice else "once"}
 
 
 def ranked(poses: list[Row]) -> Row:
@@ -152,6 +160,10 @@ def show(rows: list[Row]) -> None:
     for title, used in (("steered the search", True), ("all others", False)):
         some = [row for row in rows if (row["id"] in known) is used]
         print(compared(title, some))
+    for often in ("once", "twice"):
+        some = [row for row in rows if row["searched"] == often]
+        if some:
+            print(compared(f"searched {often}", some))
     missed = [row for row in rows if not near("oracle_rmsd")(row)]
     print("\n| no right pose | top-1, Å | best of 40, Å | heavy atoms | rotatable bonds |")
     print("|---|---|---|---|---|")

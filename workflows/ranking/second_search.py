@@ -1,0 +1,182 @@
+"""Search ligands in doubt once more, with proposals of SIDEGEN or without, on held-out pockets.
+
+    python workflows/ranking/second_search.py RAW --poses DIR --split DIR --out ROWS.csv
+
+DIR of --poses is an output of `molgen label poses` for complexes of RAW; those in the validation
+and test parts of the split are taken, which neither SIDEGEN nor the confidence was trained on. The
+searched poses of the label are the first search. Where none has a confidence of `MOST`, the box of
+the label is searched again from another seed: by the sampler ``search``, and by ``sidegen`` as
+`molgen generate` does by default. The poses of both searches are rated together. A row is written
+as soon as a ligand is done; running the command again goes on. Prints a Markdown table; intervals:
+bootstrap over complexes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+
+from molgen.api.generate import GenerateConfig
+from molgen.api.label_search import LabelConfig, searched_box
+from molgen.config import build
+from molgen.datasets.pdbbind import RawEntry, find_entries
+from molgen.datasets.quality_splits import read_split
+from molgen.errors import MolgenError
+from molgen.io import read_ligand, read_protein
+from molgen.metrics import ligand_rmsd
+from molgen.metrics.success import paired_difference
+from molgen.scoring.pose_features import RATED, TERMS, search_score
+from molgen.scoring.pose_scorers import best_first, build_pose_scorer
+from molgen.search.samplers import SamplerSettings, build_sampler
+from molgen.structure import Ligand, Poses
+
+MOST = 0.85
+ARMS = ("search", "sidegen")
+NUMBERS = ("confidence", "top1_rmsd", "best_rmsd", "seconds")
+COLUMNS = ("id", "part", *(f"{arm}_{number}" for arm in ("first", *ARMS) for number in NUMBERS))
+Row = dict[str, str]
+
+
+def main() -> None:
+    """Run what is missing, then print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("raw", type=Path)
+    parser.add_argument("--poses", type=Path, required=True)
+    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=0, help="ligands of a random order; 0: all")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    settings = json.loads((options.poses / "labels.json").read_text("utf-8"))["config"]
+    config, parts = build(LabelConfig, settings), read_split(options.split)
+    part_of = {name: part for part in ("test", "val") for name in parts[part]}
+    entries = [entry for entry in find_entries(options.raw) if entry.id in part_of]
+    np.random.default_rng(0).shuffle(entries)  # type: ignore[arg-type]
+    files = {entry.id: options.poses / f"entries/{entry.id}.safetensors" for entry in entries}
+    entries = [entry for entry in entries if files[entry.id].is_file()]
+    done = {row["id"] for row in rows_of(options.out)}
+    for entry in entries[: options.limit or None]:
+        if entry.id in done:
+            continue
+        try:
+            numbers = dict(measured(entry, files[entry.id], config))
+        except MolgenError as error:
+            print(f"{entry.id}: {error}", file=sys.stderr)
+            continue
+        append(options.out, {"id": entry.id, "part": part_of[entry.id], **numbers})
+    show(rows_of(options.out))
+
+
+def measured(entry: RawEntry, label: Path, config: LabelConfig) -> Iterator[tuple[str, str]]:
+    """Yield the numbers of an entry by column."""
+    assert entry.protein is not None and entry.ligand is not None
+    protein, ligand = read_protein(entry.protein), read_ligand(entry.ligand)
+    default = GenerateConfig()
+    scorer = build_pose_scorer("confidence", protein, default.confidence)
+    first = best_first(scorer.rated(found_poses(ligand, label)))
+    yield from numbers("first", ligand, first, 0.0)
+    assert first.confidence is not None
+    if first.confidence[0] >= MOST:
+        return
+    pocket = searched_box(entry.id, ligand, config)
+    for arm in ARMS:
+        start = time.process_time()
+        sampling = SamplerSettings(default.search, default.again)
+        sampler = build_sampler(arm, protein, pocket, sampling, "cpu")
+        more = sampler.sample(ligand, RATED, config.seed + 1)
+        seconds = time.process_time() - start
+        yield from numbers(arm, ligand, best_first(scorer.rated(first.joined(more))), seconds)
+
+
+def found_poses(ligand: Ligand, label: Path) -> Poses:
+    """Return the best poses that the search of a label found."""
+    arrays = load_file(label)
+    searched = ~arrays["is_native"].astype(bool)
+    coords = arrays["coords"][searched].astype(np.float64)
+    terms = dict(zip(TERMS, arrays["terms"][searched].T.astype(np.float64), strict=True))
+    poses = Poses(ligand, coords, search_score(terms), terms)
+    return poses.take(np.argsort(poses.scores, kind="stable")[:RATED])
+
+
+def numbers(arm: str, ligand: Ligand, poses: Poses, seconds: float) -> Iterator[tuple[str, str]]:
+    """Yield what is kept of rated poses, best first."""
+    assert poses.confidence is not None
+    rmsd = np.asarray(ligand_rmsd(ligand.mol, poses.coords))
+    values = (poses.confidence[0], rmsd[0], rmsd.min(), seconds)
+    yield from ((f"{arm}_{k}", f"{v:.4f}") for k, v in zip(NUMBERS, values, strict=True))
+
+
+def show(rows: list[Row]) -> None:
+    """Print what a second search gives where the first leaves doubt."""
+    heads = ("confidence below", "ligands", "searched", "first pose ≤ 2 Å, %", "one pose ≤ 2 Å, %",
+             "CPU s more, mean", "first pose right, points of all ligands")  # fmt: skip
+    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
+    compared = [f"{len(rows)} ligands"]
+    for below in (0.5, 0.8):
+        doubt = [row for row in rows if float(row["first_confidence"]) < below]
+        if not doubt:
+            continue
+        for arm, title in (("first", "once"), ("search", "twice"), ("sidegen", "with SIDEGEN")):
+            share = [
+                f"{100 * np.mean([near(row, arm, kind) for row in doubt]):.1f}"
+                for kind in ("top1_rmsd", "best_rmsd")
+            ]
+            seconds = np.mean([float(row[f"{arm}_seconds"]) for row in doubt])
+            gain = "" if arm == "first" else gained(rows, doubt, arm)
+            cells = [f"{below}", f"{len(doubt)}", title, *share, f"{seconds:.1f}", gain]
+            print("| " + " | ".join(cells) + " |")
+        plain, sidegen = ([near(row, arm, "top1_rmsd") for row in doubt] for arm in ARMS)
+        compared.append(f"below {below}, with SIDEGEN minus twice: {points(sidegen, plain)}")
+    print("\n" + "\n".join(compared))
+
+
+def gained(rows: list[Row], doubt: list[Row], arm: str) -> str:
+    """Return the difference to the first search alone over all ligands, with its interval."""
+    doubtful = {row["id"] for row in doubt}
+    before = [near(row, "first", "top1_rmsd") for row in rows]
+    after = [near(r, arm if r["id"] in doubtful else "first", "top1_rmsd") for r in rows]
+    return points(after, before)
+
+
+def points(first: list[bool], second: list[bool]) -> str:
+    """Return a difference in points, with interval and McNemar's p."""
+    found = paired_difference(first, second)
+    low, high = 100 * found.low, 100 * found.high
+    return f"{100 * found.difference:+.1f} ({low:.1f} to {high:.1f}), p {found.p_value:.2g}"
+
+
+def near(row: Row, arm: str, kind: str) -> bool:
+    """Return whether a pose lies within 2 Å."""
+    return float(row[f"{arm}_{kind}"]) <= 2.0
+
+
+def rows_of(path: Path) -> list[Row]:
+    """Return the rows of an earlier run."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def append(path: Path, row: Mapping[str, str]) -> None:
+    """Add a row to the table."""
+    new = not path.is_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n", restval="")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+if __name__ == "__main__":
+    main()
