@@ -18,11 +18,12 @@ from molgen.api.generate_inputs import Target
 from molgen.api.output_folder import RAW_POSES, RELAXED_POSES, UNRELAXED_POSES, Record
 from molgen.api.pose_output import RankedPose, rank_poses
 from molgen.checkpoints import outside_domain
-from molgen.errors import ConfigError, MolgenWarning
+from molgen.errors import ConfigError, DeviceError, LigandError, MolgenWarning
 from molgen.metrics.symmetry import symmetries
 from molgen.scoring.pose_scorers import PoseScorer, best_first, build_pose_scorer
 from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
 from molgen.search.selection import distinct
+from molgen.search.settings import SidegenSettings
 from molgen.search.templates import MAX_SYMMETRIES
 from molgen.structure import Ligand, Poses
 
@@ -124,9 +125,13 @@ class Docking:
             return found, []
         # other conformers and starts than the first search of this seed, or of one near it, had
         seed = int(np.random.SeedSequence([config.seed, 1]).generate_state(1)[0])
+        try:
+            more = self._second.sample(ligand, wanted, seed)
+        except (LigandError, DeviceError) as error:
+            return found, [f"not searched a second time: {error}"]
         # rated anew together: poses that both searches find support each other
-        both = found.joined(self._second.sample(ligand, wanted, seed))
-        found = _without_repeats(best_first(self.scorer.rated(both)), config.search.distinct)
+        both = best_first(self.scorer.rated(found.joined(more)))
+        found = _without_repeats(both, config.search.distinct)
         assert found.confidence is not None
         return found, [
             f"searched twice: confidence of the first pose {before:.2f} by search alone, "
@@ -149,15 +154,14 @@ class Docking:
     def checkpoints(self) -> list[str]:
         """Names of the learned models in use."""
         again = self._searches_twice and self.scorer.checkpoint
-        return [*self._first_used, *([self.config.again.checkpoint] if again else [])]
+        return [*self._first_used, *(_proposing(self.config.again) if again else [])]
 
     @property
     def _first_used(self) -> list[str]:
         """Names of those that every ligand meets."""
         config = self.config
-        used = [config.sidegen.checkpoint] if config.sampler == "sidegen" else []
+        used = _proposing(config.sidegen) if config.sampler == "sidegen" else []
         used += [self.scorer.checkpoint] if self.scorer.checkpoint else []
-        used += _learned_energies(config)
         if config.sampler != "vina" and config.search.potential:
             used.append(config.search.potential)
         return used
@@ -182,15 +186,14 @@ def _without_repeats(poses: Poses, nearest: float) -> Poses:
     return poses.take(kept)
 
 
-def _learned_energies(config: GenerateConfig) -> list[str]:
-    """Return the checkpoint of the learned energies where they guide."""
-    guidance = config.sidegen.guidance
-    if config.sampler != "sidegen" or not guidance.on:
-        return []
+def _proposing(settings: SidegenSettings) -> list[str]:
+    """Return the checkpoints that draw poses: SIDEGEN, and learned energies where they guide."""
+    if not settings.guidance.on:
+        return [settings.checkpoint]
     from molgen.diffusion.guidance import learns
     from molgen.energy.learned import CHECKPOINT
 
-    return [CHECKPOINT] if learns(guidance) else []
+    return [settings.checkpoint, *([CHECKPOINT] if learns(settings.guidance) else [])]
 
 
 def _only_energy(config: GenerateConfig) -> tuple[str, str]:

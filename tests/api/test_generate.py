@@ -20,6 +20,7 @@ from molgen.api.generate import generate
 from molgen.api.generate_inputs import read_target
 from molgen.api.relax_inputs import read_poses, read_relax_target
 from molgen.config import to_dict
+from molgen.diffusion.sampler import SidegenSampler
 from molgen.energy.relax_settings import RelaxConfig, RelaxSettings
 from molgen.errors import ConfigError, LigandError, MolgenWarning
 from molgen.io import cocrystal_ligand, read_structure, write_pdb, write_sdf
@@ -250,6 +251,20 @@ def test_a_ligand_in_doubt_is_searched_twice(tmp_path, target, quick):
     mols = list(Chem.SDMolSupplier(str(tmp_path / "surely/poses.sdf")))
     apart = [ligand_rmsd(mol, mols[k + 1 :]).min() for k, mol in enumerate(mols[:-1])]
     assert min(apart) > quick.search.distinct - 1e-3
+
+
+def test_what_the_first_search_found_is_not_lost(tmp_path, target, quick, monkeypatch):
+    def fails(sampler, ligand, num_poses, seed):
+        raise LigandError(f"{ligand.name}: no conformer")
+
+    monkeypatch.setattr(SidegenSampler, "sample", fails)
+    generate(target, tmp_path / "once", config=quick)
+    generate(target, tmp_path / "out", config=replace(quick, unsure=1.0, again=AGAIN))
+    (status,) = read_csv(tmp_path / "out/status.csv")
+    assert status["status"] == "ok"
+    assert "not searched a second time: TOP: no conformer" in status["notes"]
+    found = [(tmp_path / name / "poses.sdf").read_bytes() for name in ("out", "once")]
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("options", [{"rank": "energy"}, {"sampler": "sidegen", "sidegen": AGAIN}])
