@@ -161,7 +161,7 @@ def show(rows: list[Row]) -> None:
         some = [row for row in rows if (row["id"] in known) is used]
         print(compared(title, some))
     for often in ("once", "twice"):
-        some = [row for row in rows if row["searched"] == often]
+        some = [row for row in rows if row.get("searched") == often]
         if some:
             print(compared(f"searched {often}", some))
     missed = [row for row in rows if not near("oracle_rmsd")(row)]
