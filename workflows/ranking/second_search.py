@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numba
 import numpy as np
 import torch
 from safetensors.numpy import load_file
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=0, help="ligands of a random order; 0: all")
     options = parser.parse_args()
+    numba.set_num_threads(1)  # before torch: numba sets torch's threads as well
     torch.set_num_threads(1)
     settings = json.loads((options.poses / "labels.json").read_text("utf-8"))["config"]
     config, parts = build(LabelConfig, settings), read_split(options.split)
