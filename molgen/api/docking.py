@@ -19,12 +19,9 @@ from molgen.api.output_folder import RAW_POSES, RELAXED_POSES, UNRELAXED_POSES, 
 from molgen.api.pose_output import RankedPose, rank_poses
 from molgen.checkpoints import outside_domain
 from molgen.errors import ConfigError, DeviceError, LigandError, MolgenWarning
-from molgen.metrics.symmetry import symmetries
 from molgen.scoring.pose_scorers import PoseScorer, best_first, build_pose_scorer
 from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
-from molgen.search.selection import distinct
 from molgen.search.settings import SidegenSettings
-from molgen.search.templates import MAX_SYMMETRIES
 from molgen.structure import Ligand, Poses
 
 if TYPE_CHECKING:
@@ -180,6 +177,11 @@ class Docking:
 
 def _without_repeats(poses: Poses, nearest: float) -> Poses:
     """Return the poses (best first) but those within ``nearest`` Å of a better one."""
+    # numba: not before a sampler has loaded it
+    from molgen.metrics.symmetry import symmetries
+    from molgen.search.selection import distinct
+    from molgen.search.templates import MAX_SYMMETRIES
+
     same = symmetries(poses.ligand.mol, MAX_SYMMETRIES)
     coords, order = np.ascontiguousarray(poses.coords), np.arange(len(poses))
     kept = distinct(coords, order, nearest, len(poses), (same.maps, same.groups))
