@@ -15,7 +15,7 @@ from molgen.api.label_search import LabelConfig
 from molgen.search.settings import SearchSettings, SidegenSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "workflows/ranking"))
+sys.path.insert(0, str(ROOT / "workflows/sidegen"))
 import second_search as script  # noqa: E402
 
 COMPLEXES = ROOT / "workflows/test/complexes"
@@ -40,7 +40,7 @@ def test_a_run_measures_what_is_held_out_and_missing(labels, tmp_path, monkeypat
     places = [str(COMPLEXES), "--poses", str(labels), "--split", str(tmp_path), "--out", str(out)]
     monkeypatch.setattr("sys.argv", ["second_search.py", *places])
     script.main()
-    (row,) = script.rows_of(out)
+    (row,) = script.read_rows(out)
     assert (row["id"], row["part"]) == ("7N03_ZRP", "val")
     values = {key: float(value) for key, value in row.items() if key not in ("id", "part")}
     assert np.isfinite(list(values.values())).all()

@@ -1,6 +1,6 @@
 """Search ligands in doubt once more, with proposals of SIDEGEN or without, on held-out pockets.
 
-    python workflows/ranking/second_search.py RAW --poses DIR --split DIR --out ROWS.csv
+    python workflows/sidegen/second_search.py RAW --poses DIR --split DIR --out ROWS.csv
 
 DIR of --poses is an output of `molgen label poses` for complexes of RAW; those in the validation
 and test parts of the split are taken, which neither SIDEGEN nor the confidence was trained on. The
@@ -14,16 +14,16 @@ bootstrap over complexes.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numba
 import numpy as np
 import torch
+from ablation import append, read_rows
 from safetensors.numpy import load_file
 
 from molgen.api.generate import GenerateConfig
@@ -65,17 +65,17 @@ def main() -> None:
     np.random.default_rng(0).shuffle(entries)  # type: ignore[arg-type]
     files = {entry.id: options.poses / f"entries/{entry.id}.safetensors" for entry in entries}
     entries = [entry for entry in entries if files[entry.id].is_file()]
-    done = {row["id"] for row in rows_of(options.out)}
+    done = {row["id"] for row in read_rows(options.out)}
     for entry in entries[: options.limit or None]:
         if entry.id in done:
             continue
         try:
-            numbers = dict(measured(entry, files[entry.id], config))
+            row = dict(measured(entry, files[entry.id], config))
         except MolgenError as error:
             print(f"{entry.id}: {error}", file=sys.stderr)
             continue
-        append(options.out, {"id": entry.id, "part": part_of[entry.id], **numbers})
-    show(rows_of(options.out))
+        append(options.out, COLUMNS, [{"id": entry.id, "part": part_of[entry.id], **row}])
+    show(read_rows(options.out))
 
 
 def measured(entry: RawEntry, label: Path, config: LabelConfig) -> Iterator[tuple[str, str]]:
@@ -159,25 +159,6 @@ def points(first: list[bool], second: list[bool]) -> str:
 def near(row: Row, arm: str, kind: str) -> bool:
     """Return whether a pose lies within 2 Å."""
     return float(row[f"{arm}_{kind}"]) <= 2.0
-
-
-def rows_of(path: Path) -> list[Row]:
-    """Return the rows of an earlier run."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def append(path: Path, row: Mapping[str, str]) -> None:
-    """Add a row to the table."""
-    new = not path.is_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n", restval="")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 if __name__ == "__main__":
