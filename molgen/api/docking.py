@@ -1,14 +1,9 @@
-"""One ligand after the other: found by a sampler, rated, relaxed where asked for, ranked.
-
-A ligand whose first pose is in doubt is searched once more, with proposals of SIDEGEN: time goes
-where it is needed (docs/search.md).
-"""
+"""One ligand after the other: found by a sampler, rated, relaxed where asked for, ranked."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +12,11 @@ from molgen.api.acceptance import accept
 from molgen.api.generate_inputs import Target
 from molgen.api.output_folder import RAW_POSES, RELAXED_POSES, UNRELAXED_POSES, Record
 from molgen.api.pose_output import RankedPose, rank_poses
+from molgen.api.second_search import SecondSearch, proposing
 from molgen.checkpoints import outside_domain
-from molgen.errors import ConfigError, DeviceError, LigandError, MolgenWarning
+from molgen.errors import ConfigError, MolgenWarning
 from molgen.scoring.pose_scorers import PoseScorer, best_first, build_pose_scorer
 from molgen.search.samplers import Sampler, SamplerSettings, build_sampler
-from molgen.search.settings import SidegenSettings
 from molgen.structure import Ligand, Poses
 
 if TYPE_CHECKING:
@@ -51,6 +46,7 @@ class Docking:
     Attributes:
         sampler: finds poses.
         scorer: ranks them.
+        second: searches ligands in doubt once more, or None.
         relaxer: minimises them, or None.
         target: receptor and box.
         config: settings.
@@ -58,6 +54,7 @@ class Docking:
 
     sampler: Sampler
     scorer: PoseScorer
+    second: SecondSearch | None
     relaxer: PoseRelaxer | None
     target: Target
     config: GenerateConfig
@@ -78,7 +75,8 @@ class Docking:
         sampler = build_sampler(
             config.sampler, target.receptor, target.box, settings, config.device
         )
-        return cls(sampler, scorer, relaxer, target, config)
+        second = SecondSearch.of(config, target, scorer)
+        return cls(sampler, scorer, second, relaxer, target, config)
 
     def dock(self, ligand: Ligand) -> Docked:
         """Return what is found of a ligand.
@@ -115,49 +113,20 @@ class Docking:
         if refusal := self.scorer.refuses(found):
             return found, [f"ranked by energy, without a confidence: {refusal}"]
         found = best_first(self.scorer.rated(found))
-        if found.confidence is None or not self._searches_twice or not len(found):
+        if self.second is None or found.confidence is None or not len(found):
             return found, []
-        before = found.confidence[0]
-        if before >= config.unsure:
-            return found, []
-        # other conformers and starts than the first search of this seed, or of one near it, had
-        seed = int(np.random.SeedSequence([config.seed, 1]).generate_state(1)[0])
-        try:
-            more = self._second.sample(ligand, wanted, seed)
-        except (LigandError, DeviceError) as error:
-            return found, [f"not searched a second time: {error}"]
-        # rated anew together: poses that both searches find support each other
-        both = best_first(self.scorer.rated(found.joined(more)))
-        found = _without_repeats(both, config.search.distinct)
-        assert found.confidence is not None
-        return found, [
-            f"searched twice: confidence of the first pose {before:.2f} by search alone, "
-            f"{found.confidence[0]:.2f} with proposals of {config.again.checkpoint}"
-        ]
-
-    @property
-    def _searches_twice(self) -> bool:
-        """Whether a ligand in doubt is searched once more."""
-        return self.config.sampler == "search" and self.config.unsure > 0
-
-    @cached_property
-    def _second(self) -> Sampler:
-        """What searches a ligand in doubt once more; made when the first one is met."""
-        settings = SamplerSettings(self.config.search, self.config.again)
-        target = self.target
-        return build_sampler("sidegen", target.receptor, target.box, settings, self.config.device)
+        return self.second.improved(ligand, found, wanted)
 
     @property
     def checkpoints(self) -> list[str]:
         """Names of the learned models in use."""
-        again = self._searches_twice and self.scorer.checkpoint
-        return [*self._first_used, *(_proposing(self.config.again) if again else [])]
+        return [*self._first_used, *(self.second.checkpoints if self.second else [])]
 
     @property
     def _first_used(self) -> list[str]:
         """Names of those that every ligand meets."""
         config = self.config
-        used = _proposing(config.sidegen) if config.sampler == "sidegen" else []
+        used = proposing(config.sidegen) if config.sampler == "sidegen" else []
         used += [self.scorer.checkpoint] if self.scorer.checkpoint else []
         if config.sampler != "vina" and config.search.potential:
             used.append(config.search.potential)
@@ -173,29 +142,6 @@ class Docking:
         for said in found:
             warnings.warn(f"{ligand.name}: {said}", MolgenWarning, stacklevel=4)
         return found
-
-
-def _without_repeats(poses: Poses, nearest: float) -> Poses:
-    """Return the poses (best first) but those within ``nearest`` Å of a better one."""
-    # numba: not before a sampler has loaded it
-    from molgen.metrics.symmetry import symmetries
-    from molgen.search.selection import distinct
-    from molgen.search.templates import MAX_SYMMETRIES
-
-    same = symmetries(poses.ligand.mol, MAX_SYMMETRIES)
-    coords, order = np.ascontiguousarray(poses.coords), np.arange(len(poses))
-    kept = distinct(coords, order, nearest, len(poses), (same.maps, same.groups))
-    return poses.take(kept)
-
-
-def _proposing(settings: SidegenSettings) -> list[str]:
-    """Return the checkpoints that draw poses: SIDEGEN, and learned energies where they guide."""
-    if not settings.guidance.on:
-        return [settings.checkpoint]
-    from molgen.diffusion.guidance import learns
-    from molgen.energy.learned import CHECKPOINT
-
-    return [settings.checkpoint, *([CHECKPOINT] if learns(settings.guidance) else [])]
 
 
 def _only_energy(config: GenerateConfig) -> tuple[str, str]:

@@ -41,7 +41,7 @@ from molgen.io.rdkit_log import quiet_rdkit
 from molgen.io.sdf import sdf_record
 from molgen.scoring.validity import posebusters_version
 from molgen.search.device import resolve_device
-from molgen.search.settings import SearchSettings, SidegenSettings, VinaSettings
+from molgen.search.settings import SECOND_SEARCH, SearchSettings, SidegenSettings, VinaSettings
 from molgen.structure import Pocket
 from molgen.structure.stereo import one_isomer
 
@@ -68,6 +68,8 @@ class GenerateConfig:
             searched once more, with proposals of SIDEGEN, and the poses of both are rated together;
             0 searches none twice.
         again: how, as the settings of the sampler ``sidegen``.
+        support: checkpoint by which the draws of SIDEGEN then count for the poses near them; null
+            leaves the confidence as it is.
         relax: minimise the poses to return in the pocket, and return the minimum where it is
             better (see `molgen.api.relax_found`).
         relaxation: how.
@@ -85,7 +87,8 @@ class GenerateConfig:
     rank: str = "auto"
     confidence: str = "confidence-2"
     unsure: float = limited(0.5, min=0.0, max=1.0)
-    again: SidegenSettings = SidegenSettings(samples=16, steps=12, rounds=12, starts=2048)
+    again: SidegenSettings = SECOND_SEARCH
+    support: str | None = None
     relax: bool = False
     relaxation: RelaxConfig = RelaxConfig()
     search: SearchSettings = SearchSettings()

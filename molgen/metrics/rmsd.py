@@ -16,7 +16,7 @@ from rdkit import Chem
 
 from molgen.errors import LigandError
 from molgen.geometry.kabsch import rotations
-from molgen.metrics.symmetry import AtomMaps, atom_maps, heavy_atoms
+from molgen.metrics.symmetry import MAX_MAPPINGS, AtomMaps, atom_maps, heavy_atoms
 
 STARTS = 1024
 """Assignments of atoms that the superposition of a pose starts from."""
@@ -55,6 +55,22 @@ def ligand_rmsd(
     """
     result = _per_graph(reference, pose, _in_place)
     return _as_given(result, pose)
+
+
+def mutual_rmsd(
+    mol: Chem.Mol, first: np.ndarray, second: np.ndarray, max_mappings: int = MAX_MAPPINGS
+) -> np.ndarray:
+    """Return the symmetry-corrected in-place RMSDs between two sets of poses, (first, second) Å.
+
+    Args:
+        mol: the molecule, its coordinates do not matter.
+        first, second: (poses, atoms, 3) Å, heavy atoms in the order of ``mol``.
+        max_mappings: mappings of atoms that are tried; with more the RMSD is an upper bound.
+    """
+    graph, _ = heavy_atoms(mol)
+    maps = atom_maps(graph, graph, max_mappings)
+    rows = [_in_place(np.asarray(pose, dtype=np.float64), second, maps) for pose in first]
+    return np.array(rows).reshape(len(first), len(second))
 
 
 def aligned_rmsd(

@@ -1,14 +1,12 @@
 """Confidence of poses: the probability that a pose lies within 2 Å of the true one.
 
 A network rates the poses of one ligand in one pocket (`molgen.scoring.confidence_network`). Its
-logit becomes a probability by Platt scaling, fitted on held-out pockets, with a term for the
-softmax over the poses of the ligand: of poses with the same logit, the one without rivals is right
-more often.
+logit becomes a probability on held-out pockets (`molgen.scoring.calibration`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,11 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from molgen.checkpoints import FORMAT, load_model, save_model, training_domain
 from molgen.config import build, to_dict
 from molgen.graphs.pose_graph import ligand_of, target_of
+from molgen.scoring.calibration import Calibrated
 from molgen.scoring.confidence_network import (
     CUTOFF,
     ConfidenceConfig,
@@ -49,70 +48,21 @@ class Rating(NamedTuple):
     rmsd: Float[Tensor, " poses"]
 
 
-class ConfidenceModel(nn.Module):
+class ConfidenceModel(Calibrated):
     """A network, or several, with a calibration, which is none until `calibrate`.
 
     Args:
         network: what rates poses; by default a new `ConfidenceNetwork`.
     """
 
-    slope: Tensor
-    offset: Tensor
-    share: Tensor
-
     def __init__(self, network: ConfidenceNetwork | MeanNetwork | None = None) -> None:
         super().__init__()
         self.network = network or ConfidenceNetwork()
-        self.register_buffer("slope", torch.ones(()))
-        self.register_buffer("offset", torch.zeros(()))
-        self.register_buffer("share", torch.zeros(()))
 
     def forward(self, poses: PoseSet) -> Rating:
         """Return calibrated probability and expected RMSD of every pose."""
         found = self.network(poses)
-        return Rating(self._calibrated(found.logit, found.logit), found.rmsd)
-
-    def probability(self, logit: np.ndarray, field: np.ndarray | None = None) -> np.ndarray:
-        """Return the calibrated probabilities of the poses of one ligand.
-
-        Args:
-            logit: (poses,) of the network.
-            field: (poses,) bool, those that every pose is judged among; by default all.
-        """
-        every = torch.from_numpy(np.asarray(logit, dtype=np.float64))
-        rivals = every if field is None else every[torch.from_numpy(field)]
-        return np.asarray(self._calibrated(every, rivals).numpy())
-
-    def _calibrated(self, logit: Tensor, rivals: Tensor) -> Tensor:
-        share = _share(logit, rivals)
-        return torch.sigmoid(self.slope * logit + self.share * share + self.offset)
-
-    def calibrate(self, logits: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> None:
-        """Fit slope, offset and the factor on the softmax on the poses of held-out complexes.
-
-        Platt, *Probabilistic outputs for support vector machines*, 1999; every complex counts the
-        same.
-        """
-        weight = np.concatenate([np.full(len(one), 1.0 / len(one)) for one in logits])
-        each = [torch.from_numpy(np.asarray(one, dtype=np.float64)) for one in logits]
-        x, share = torch.cat(each), torch.cat([_share(one, one) for one in each])
-        y = torch.from_numpy(np.concatenate(right)).double()
-        w = torch.from_numpy(weight / weight.sum())
-        line = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64, requires_grad=True)
-        optimizer = torch.optim.LBFGS([line], max_iter=100, line_search_fn="strong_wolfe")
-
-        def loss() -> Tensor:
-            optimizer.zero_grad()
-            value = nn.functional.binary_cross_entropy_with_logits(
-                line[0] * x + line[1] + line[2] * share, y, weight=w, reduction="sum"
-            )
-            value.backward()
-            return value
-
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
-        self.slope.fill_(float(line[0].detach()))
-        self.offset.fill_(float(line[1].detach()))
-        self.share.fill_(float(line[2].detach()))
+        return Rating(self.calibrated(found.logit, found.logit), found.rmsd)
 
     def config(self) -> dict[str, Any]:
         """Return the content of config.json, all options spelled out."""
@@ -121,11 +71,6 @@ class ConfidenceModel(nn.Module):
             members: Any = self.network.members
             options = {"members": [to_dict(member.config) for member in members]}
         return {"format": FORMAT, "kind": KIND, "name": "confidence", "options": options}
-
-
-def _share(logit: Tensor, rivals: Tensor) -> Tensor:
-    """Return the softmax of ``logit`` among ``rivals``; 1 for a pose that is surer than they."""
-    return torch.exp(logit - rivals.logsumexp(0)).clamp(max=1.0)
 
 
 def save_confidence(folder: Path, model: ConfidenceModel) -> None:

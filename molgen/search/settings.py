@@ -138,6 +138,10 @@ class SidegenSettings:
             raise ValueError(f"eta = 0 gives {self.inference.kind} no noise to branch by")
 
 
+SECOND_SEARCH = SidegenSettings(samples=16, steps=12, rounds=12, starts=2048)
+"""Of a ligand that a first search left in doubt: about as long as that."""
+
+
 @dataclass(frozen=True)
 class VinaSettings:
     """Options of the Vina peer.

@@ -10,6 +10,7 @@ from rdkit.Geometry import Point3D
 
 from molgen.errors import LigandError
 from molgen.metrics import aligned_rmsd, centroid_distance, ligand_rmsd, pose_distances
+from molgen.metrics.rmsd import mutual_rmsd
 from molgen.metrics.symmetry import atom_maps, heavy_atoms
 
 
@@ -178,3 +179,15 @@ def test_capped_mappings_are_reported():
     assert len(atom_maps(mol, mol).maps) == 12
     assert not atom_maps(mol, mol).capped
     assert atom_maps(mol, mol, max_mappings=5).capped
+
+
+@pytest.mark.parametrize("smiles", ["CC(=O)[O-]", "c1ccccc1C(F)(F)F", "CCO"])
+def test_two_sets_of_poses_are_as_far_apart_as_their_pairs(smiles):
+    mol, rng = embedded(smiles), np.random.default_rng(3)
+    base = mol.GetConformer().GetPositions()
+    first = base + rng.normal(0, 1, (3, *base.shape))
+    second = base[rng.permutation(len(base))] + rng.normal(0, 1, (2, *base.shape))
+    found = mutual_rmsd(mol, first, second)
+    pairs = [[ligand_rmsd(placed(mol, one), other) for other in second] for one in first]
+    np.testing.assert_allclose(found, pairs)
+    assert mutual_rmsd(mol, first[:0], second).shape == (0, 2)

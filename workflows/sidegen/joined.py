@@ -33,7 +33,7 @@ from molgen.metrics import ligand_rmsd
 from molgen.metrics.success import proportion
 from molgen.scoring.pose_scorers import best_first, build_pose_scorer
 from molgen.search.samplers import SamplerSettings, build_sampler
-from molgen.search.settings import SidegenSettings
+from molgen.search.settings import SECOND_SEARCH, SidegenSettings
 from molgen.structure import Ligand, Pocket, Protein
 
 COLUMNS = ("id", "torsions", "atoms", "arm", "cpu", "lowest", "first", "best", "energy")
@@ -41,9 +41,7 @@ MOST_ATOMS = 60
 ALONE = "search"
 ARMS = {
     ALONE: SidegenSettings(),
-    "16 poses in 12 steps, 12 rounds": SidegenSettings(
-        samples=16, steps=12, rounds=12, starts=2048
-    ),
+    "16 poses in 12 steps, 12 rounds": SECOND_SEARCH,
     "24 poses in 12 steps, 10 rounds": SidegenSettings(
         samples=24, steps=12, rounds=10, starts=2048
     ),

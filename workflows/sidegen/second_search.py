@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -36,9 +37,9 @@ from molgen.io import read_ligand, read_protein
 from molgen.metrics import ligand_rmsd
 from molgen.metrics.success import paired_difference
 from molgen.scoring.pose_features import RATED, TERMS, search_score
-from molgen.scoring.pose_scorers import best_first, build_pose_scorer
+from molgen.scoring.pose_scorers import PoseScorer, best_first, build_pose_scorer
 from molgen.search.samplers import SamplerSettings, build_sampler
-from molgen.structure import Ligand, Poses
+from molgen.structure import Ligand, Pocket, Poses, Protein
 
 MOST = 0.85
 ARMS = ("search", "sidegen")
@@ -58,45 +59,84 @@ def main() -> None:
     options = parser.parse_args()
     numba.set_num_threads(1)  # before torch: numba sets torch's threads as well
     torch.set_num_threads(1)
-    settings = json.loads((options.poses / "labels.json").read_text("utf-8"))["config"]
-    config, parts = build(LabelConfig, settings), read_split(options.split)
-    part_of = {name: part for part in ("test", "val") for name in parts[part]}
-    entries = [entry for entry in find_entries(options.raw) if entry.id in part_of]
-    np.random.default_rng(0).shuffle(entries)  # type: ignore[arg-type]
-    files = {entry.id: options.poses / f"entries/{entry.id}.safetensors" for entry in entries}
-    entries = [entry for entry in entries if files[entry.id].is_file()]
+    cases, config = held_out(options.raw, options.poses, options.split)
     done = {row["id"] for row in read_rows(options.out)}
-    for entry in entries[: options.limit or None]:
-        if entry.id in done:
+    for case in cases[: options.limit or None]:
+        if case.entry.id in done:
             continue
         try:
-            row = dict(measured(entry, files[entry.id], config))
+            row = dict(measured(case, config))
         except MolgenError as error:
-            print(f"{entry.id}: {error}", file=sys.stderr)
+            print(f"{case.entry.id}: {error}", file=sys.stderr)
             continue
-        append(options.out, COLUMNS, [{"id": entry.id, "part": part_of[entry.id], **row}])
+        append(options.out, COLUMNS, [{"id": case.entry.id, "part": case.part, **row}])
     show(read_rows(options.out))
 
 
-def measured(entry: RawEntry, label: Path, config: LabelConfig) -> Iterator[tuple[str, str]]:
-    """Yield the numbers of an entry by column."""
-    assert entry.protein is not None and entry.ligand is not None
-    protein, ligand = read_protein(entry.protein), read_ligand(entry.ligand)
+class Case(NamedTuple):
+    """A held-out complex, the label with its searched poses, and the part of the split."""
+
+    entry: RawEntry
+    label: Path
+    part: str
+
+
+class First(NamedTuple):
+    """A complex with what the first search found, best first."""
+
+    protein: Protein
+    ligand: Ligand
+    scorer: PoseScorer
+    poses: Poses
+
+
+def held_out(raw: Path, poses: Path, split: Path) -> tuple[list[Case], LabelConfig]:
+    """Return the labelled complexes in validation and test in a random order, and how they were."""
+    settings = json.loads((poses / "labels.json").read_text("utf-8"))["config"]
+    config, parts = build(LabelConfig, settings), read_split(split)
+    part_of = {name: part for part in ("test", "val") for name in parts[part]}
+    entries = [entry for entry in find_entries(raw) if entry.id in part_of]
+    np.random.default_rng(0).shuffle(entries)  # type: ignore[arg-type]
+    cases = [
+        Case(entry, poses / f"entries/{entry.id}.safetensors", part_of[entry.id])
+        for entry in entries
+    ]
+    return [case for case in cases if case.label.is_file()], config
+
+
+def opened(case: Case) -> First:
+    """Return a complex with the poses of its label, rated."""
+    assert case.entry.protein is not None and case.entry.ligand is not None
+    protein, ligand = read_protein(case.entry.protein), read_ligand(case.entry.ligand)
+    scorer = build_pose_scorer("confidence", protein, GenerateConfig().confidence)
+    poses = best_first(scorer.rated(found_poses(ligand, case.label)))
+    return First(protein, ligand, scorer, poses)
+
+
+def searched(first: First, pocket: Pocket, arm: str, seed: int) -> Poses:
+    """Return what a second search finds, as `molgen generate` makes it."""
     default = GenerateConfig()
-    scorer = build_pose_scorer("confidence", protein, default.confidence)
-    first = best_first(scorer.rated(found_poses(ligand, label)))
-    yield from numbers("first", ligand, first, 0.0)
-    assert first.confidence is not None
-    if first.confidence[0] >= MOST:
+    sampling = SamplerSettings(default.search, default.again)
+    return build_sampler(arm, first.protein, pocket, sampling, "cpu").sample(
+        first.ligand, RATED, seed
+    )
+
+
+def measured(case: Case, config: LabelConfig) -> Iterator[tuple[str, str]]:
+    """Yield the numbers of an entry by column."""
+    first = opened(case)
+    ligand = first.ligand
+    yield from numbers("first", ligand, first.poses, 0.0)
+    assert first.poses.confidence is not None
+    if first.poses.confidence[0] >= MOST:
         return
-    pocket = searched_box(entry.id, ligand, config)
+    pocket = searched_box(case.entry.id, ligand, config)
     for arm in ARMS:
         start = time.process_time()
-        sampling = SamplerSettings(default.search, default.again)
-        sampler = build_sampler(arm, protein, pocket, sampling, "cpu")
-        more = sampler.sample(ligand, RATED, config.seed + 1)
+        more = searched(first, pocket, arm, config.seed + 1)
         seconds = time.process_time() - start
-        yield from numbers(arm, ligand, best_first(scorer.rated(first.joined(more))), seconds)
+        both = best_first(first.scorer.rated(first.poses.joined(more)))
+        yield from numbers(arm, ligand, both, seconds)
 
 
 def found_poses(ligand: Ligand, label: Path) -> Poses:

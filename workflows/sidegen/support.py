@@ -1,0 +1,205 @@
+"""Fit how SIDEGEN's draws count for poses near them: the checkpoint `support-1`.
+
+    python workflows/sidegen/support.py RAW --poses DIR --split DIR --kept DIR --out CHECKPOINT
+
+As in second_search.py, but only ligands that the first search leaves in doubt by the default of
+`molgen generate`, searched again with proposals of SIDEGEN. What is known of the poses of both
+searches is kept in KEPT, a file for every ligand; running the command again goes on. The fit on the
+validation part is measured on the test part and the other way round, their clusters are apart; what
+is written is fitted on both. Prints a Markdown table; intervals: bootstrap over ligands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from second_search import Case, First, held_out, opened, points, searched
+
+import molgen
+from molgen.api.generate import GenerateConfig
+from molgen.api.label_search import LabelConfig, searched_box
+from molgen.api.provenance import code_commit
+from molgen.api.second_search import found_by_both
+from molgen.api.training_folder import write_card
+from molgen.errors import MolgenError
+from molgen.io import atomic_write
+from molgen.metrics import ligand_rmsd
+from molgen.scoring.support import LEAST, SupportModel, draw_density, save_support
+
+DEFAULT = GenerateConfig()
+CARD = """# Support of poses by draws
+
+Joins the confidence of a pose and the density of SIDEGEN's draws at it, for ligands that were
+searched twice: three numbers of a calibration and a weight. How it works: `docs/search.md`.
+
+* Data: {ligands} held-out ligands whose first search left a confidence below {unsure}, {poses}
+  poses that two searches found. They are in the validation and test parts of the split that
+  `{sidegen}` and `{confidence}` were trained on; none is in CASF-2016, Astex, PoseBusters or the
+  PDBBind time split by PDB id. SHA-256 over what was known of their poses: `{kept_sha256}`.
+* Fitted by: `{command}`, molgen {molgen}, commit {code}.
+* Log-odds: those of the confidence + {weight:.3f} ln(density + {least}); times {slope:.3f}, plus
+  {share:.3f} of the softmax over the poses of the ligand, plus {offset:.3f}.
+
+Fitted on one part and measured on the other, whose sequence clusters are apart:
+
+{table}
+
+Limits: it holds for {samples} draws in {steps} steps of `{sidegen}`, after a second search with
+them; others have not been measured.
+"""
+
+
+class Known(NamedTuple):
+    """What is known of the poses of a ligand, those of both searches best first.
+
+    Attributes:
+        part: of the split.
+        first: RMSD of the first pose of one search, Å.
+        confidence: (poses,) of the model of confidence.
+        density: (poses,) of SIDEGEN's draws.
+        rmsd: (poses,) to the crystal pose, Å.
+    """
+
+    part: str
+    first: float
+    confidence: np.ndarray
+    density: np.ndarray
+    rmsd: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """Which poses lie within 2 Å, (poses,) bool."""
+        return np.asarray(self.rmsd <= 2.0)
+
+
+def main() -> None:
+    """Search what is missing, print the table and write the checkpoint."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("raw", type=Path)
+    parser.add_argument("--poses", type=Path, required=True)
+    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--kept", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=0, help="ligands of a random order; 0: all")
+    options = parser.parse_args()
+    numba.set_num_threads(1)  # before torch: numba sets torch's threads as well
+    torch.set_num_threads(1)
+    cases, config = held_out(options.raw, options.poses, options.split)
+    options.kept.mkdir(parents=True, exist_ok=True)
+    known, digest = [], hashlib.sha256()
+    for case in cases[: options.limit or None]:
+        path = options.kept / f"{case.entry.id}.safetensors"
+        try:
+            if not path.is_file():
+                with atomic_write(path) as temporary:
+                    save_file(found(case, config), temporary)
+        except MolgenError as error:
+            print(f"{case.entry.id}: {error}", file=sys.stderr)
+            continue
+        tensors = load_file(path)
+        if len(tensors["rmsd"]):
+            known.append(Known(case.part, float(tensors.pop("first")[0]), **tensors))
+            digest.update(path.read_bytes())
+    if {one.part for one in known} != {"val", "test"}:
+        sys.exit("no ligand in doubt in the validation or the test part")
+    model = fitted(known)
+    said = table(known)
+    print(said)
+    write(options.out, model, known, said, digest.hexdigest())
+
+
+def found(case: Case, config: LabelConfig) -> dict[str, np.ndarray]:
+    """Return what is kept of a ligand; no poses where the first search leaves no doubt."""
+    first: First = opened(case)
+    before = first.poses
+    assert before.confidence is not None
+    nearest = float(ligand_rmsd(first.ligand.mol, before.coords[0]))
+    confidence = density = rmsd = np.zeros(0)
+    if before.confidence[0] < DEFAULT.unsure:
+        pocket = searched_box(case.entry.id, first.ligand, config)
+        more = searched(first, pocket, "sidegen", config.seed + 1)
+        assert more.raw is not None
+        both = found_by_both(before, more, first.scorer, DEFAULT.search.distinct)
+        assert both.confidence is not None
+        confidence = both.confidence
+        density = draw_density(first.ligand.mol, both.coords, more.raw.coords)
+        rmsd = np.asarray(ligand_rmsd(first.ligand.mol, both.coords))
+    return {
+        "first": np.array([nearest]), "confidence": confidence, "density": density, "rmsd": rmsd
+    }  # fmt: skip
+
+
+def fitted(known: Sequence[Known]) -> SupportModel:
+    """Return a model of these ligands."""
+    model = SupportModel()
+    _, _, confidence, density, rmsd = zip(*known, strict=True)
+    model.fit(confidence, density, [one <= 2.0 for one in rmsd])
+    return model
+
+
+def table(known: Sequence[Known]) -> str:
+    """Return the Markdown table, every ligand judged by a model of the other part."""
+    other = {part: fitted([k for k in known if k.part != part]) for part in ("val", "test")}
+    once = [one.first <= 2.0 for one in known]
+    twice = [bool(one.right[0]) for one in known]
+    said = [float(one.confidence[0]) for one in known]
+    chances = [
+        other[k.part].probability(other[k.part].logit(k.confidence, k.density)) for k in known
+    ]
+    best = [int(np.argmax(chance)) for chance in chances]
+    drawn = [bool(one.right[k]) for one, k in zip(known, best, strict=True)]
+    sure = [float(chance[k]) for chance, k in zip(chances, best, strict=True)]
+    lines = [
+        "| searched | first pose ≤ 2 Å, % | points | confidence said, right, % | of 0.5 and more |",
+        "|---|---|---|---|---|",
+        f"| once | {100 * np.mean(once):.1f} | | | |",
+        f"| twice | {100 * np.mean(twice):.1f} | {points(twice, once)} | {agreed(said, twice)} |",
+        f"| twice, draws counted | {100 * np.mean(drawn):.1f} | {points(drawn, twice)} to twice, "
+        f"{points(drawn, once)} to once | {agreed(sure, drawn)} |",
+    ]
+    return "\n".join(lines)
+
+
+def agreed(said: Sequence[float], right: Sequence[bool]) -> str:
+    """Return what confidences say and how often they are right, and of those of 0.5 and more."""
+    chance, hit = np.array(said), np.array(right, dtype=float)
+    high = chance >= 0.5
+    cells = [f"{100 * chance.mean():.0f}, {100 * hit.mean():.0f}"]
+    cells.append(
+        f"{100 * chance[high].mean():.0f}, {100 * hit[high].mean():.0f} ({high.sum()} ligands)"
+        if high.any() else "none"
+    )  # fmt: skip
+    return " | ".join(cells)
+
+
+def write(out: Path, model: SupportModel, known: Sequence[Known], said: str, digest: str) -> None:
+    """Write the checkpoint with its card."""
+    facts: dict[str, Any] = {
+        "molgen": molgen.__version__,
+        "code": code_commit(),
+        "command": " ".join(["python", *sys.argv]),
+        "ligands": len(known),
+        "poses": sum(len(one.rmsd) for one in known),
+        "kept_sha256": digest,
+        "sidegen": DEFAULT.again.checkpoint,
+        "confidence": DEFAULT.confidence,
+        "samples": DEFAULT.again.samples,
+        "steps": DEFAULT.again.steps,
+        "unsure": DEFAULT.unsure,
+        **{name: float(value) for name, value in model.named_buffers()},
+    }
+    save_support(out, model)
+    write_card(out, facts, CARD.format(**facts, table=said, least=LEAST))
+
+
+if __name__ == "__main__":
+    main()
