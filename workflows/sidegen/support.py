@@ -42,9 +42,10 @@ Joins the confidence of a pose and the density of SIDEGEN's draws at it, for lig
 searched twice: three numbers of a calibration and a weight. How it works: `docs/search.md`.
 
 * Data: {ligands} held-out ligands whose first search left a confidence below {unsure}, {poses}
-  poses that two searches found. They are in the validation and test parts of the split that
-  `{sidegen}` and `{confidence}` were trained on; none is in CASF-2016, Astex, PoseBusters or the
-  PDBBind time split by PDB id. SHA-256 over what was known of their poses: `{kept_sha256}`.
+  poses that two searches found. They are in the validation and test parts of the split;
+  `{sidegen}` and `{confidence}` were trained on its training part. None is in CASF-2016, Astex,
+  PoseBusters or the PDBBind time split by PDB id. SHA-256 over what was known of their poses:
+  `{kept_sha256}`.
 * Fitted by: `{command}`, molgen {molgen}, commit {code}.
 * Log-odds: those of the confidence + {weight:.3f} ln(density + {least}); times {slope:.3f}, plus
   {share:.3f} of the softmax over the poses of the ligand, plus {offset:.3f}.
