@@ -88,7 +88,7 @@ class GenerateConfig:
     confidence: str = "confidence-2"
     unsure: float = limited(0.5, min=0.0, max=1.0)
     again: SidegenSettings = SECOND_SEARCH
-    support: str | None = None
+    support: str | None = "support-1"
     relax: bool = False
     relaxation: RelaxConfig = RelaxConfig()
     search: SearchSettings = SearchSettings()

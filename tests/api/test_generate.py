@@ -229,6 +229,7 @@ def test_a_ligand_in_doubt_is_searched_twice(tmp_path, target, quick):
     once = replace(quick, num_poses=40)
     outs = {"never": once, "surely": replace(once, unsure=1.0, again=AGAIN)}
     outs |= {"again": outs["surely"], "sure": replace(once, unsure=1e-6, again=AGAIN)}
+    outs["undrawn"] = replace(outs["surely"], support=None)
     rows, notes = {}, {}
     for name, config in outs.items():
         generate(target, tmp_path / name, config=config)
@@ -236,10 +237,16 @@ def test_a_ligand_in_doubt_is_searched_twice(tmp_path, target, quick):
         notes[name] = read_csv(tmp_path / name / "status.csv")[0]["notes"]
         used = json.loads((tmp_path / name / "run.json").read_text())["checkpoints"]
         assert ("sidegen-3" in used) == (name != "never")
+        assert ("support-1" in used) == (name not in ("never", "undrawn"))
     poses = {name: (tmp_path / name / "poses.sdf").read_bytes() for name in outs}
     assert poses["sure"] == poses["never"] and poses["surely"] == poses["again"]
     assert "searched twice" in notes["surely"]
     assert not any("twice" in notes[name] for name in ("sure", "never"))
+
+    # what SIDEGEN drew changes confidences, not poses; those that fall out are the last of 40
+    said = {name: {row["score"]: row["confidence"] for row in rows[name]} for name in rows}
+    both = said["surely"].keys() & said["undrawn"].keys()
+    assert len(both) > 10 and all(said["surely"][s] != said["undrawn"][s] for s in both)
 
     # poses of both, none of them twice, the most confident first
     found, first = ({row["score"] for row in rows[name]} for name in ("surely", "never"))
