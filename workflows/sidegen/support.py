@@ -6,7 +6,8 @@ As in second_search.py, but only ligands that the first search leaves in doubt b
 `molgen generate`, searched again with proposals of SIDEGEN. What is known of the poses of both
 searches is kept in KEPT, a file for every ligand; running the command again goes on. The fit on the
 validation part is measured on the test part and the other way round, their clusters are apart; what
-is written is fitted on both. Prints a Markdown table; intervals: bootstrap over ligands.
+is written is fitted on both. Prints a Markdown table, and with --rows of second_search.csv the
+difference to a second search without SIDEGEN; intervals: bootstrap over ligands.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 import torch
+from ablation import read_rows
 from safetensors.numpy import load_file, save_file
-from second_search import Case, First, held_out, opened, points, searched
+from second_search import Case, First, held_out, near, opened, points, searched
 
 import molgen
 from molgen.api.generate import GenerateConfig
@@ -63,6 +65,7 @@ class Known(NamedTuple):
     """What is known of the poses of a ligand, those of both searches best first.
 
     Attributes:
+        name: of the complex.
         part: of the split.
         first: RMSD of the first pose of one search, Å.
         confidence: (poses,) of the model of confidence.
@@ -70,6 +73,7 @@ class Known(NamedTuple):
         rmsd: (poses,) to the crystal pose, Å.
     """
 
+    name: str
     part: str
     first: float
     confidence: np.ndarray
@@ -90,6 +94,7 @@ def main() -> None:
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--kept", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--rows", type=Path, help="of second_search.py, for the comparison")
     parser.add_argument("--limit", type=int, default=0, help="ligands of a random order; 0: all")
     options = parser.parse_args()
     numba.set_num_threads(1)  # before torch: numba sets torch's threads as well
@@ -108,14 +113,24 @@ def main() -> None:
             continue
         tensors = load_file(path)
         if len(tensors["rmsd"]):
-            known.append(Known(case.part, float(tensors.pop("first")[0]), **tensors))
+            first = float(tensors.pop("first")[0])
+            known.append(Known(case.entry.id, case.part, first, **tensors))
             digest.update(path.read_bytes())
     if {one.part for one in known} != {"val", "test"}:
         sys.exit("no ligand in doubt in the validation or the test part")
-    model = fitted(known)
-    said = table(known)
+    judged = crossed(known)
+    said = table(known, judged)
     print(said)
-    write(options.out, model, known, said, digest.hexdigest())
+    if options.rows:
+        plain = {row["id"]: row for row in read_rows(options.rows)}
+        pairs = [
+            (right, near(plain[one.name], "search", "top1_rmsd"))
+            for one, (right, _) in zip(known, judged, strict=True)
+            if one.name in plain
+        ]
+        drawn, alone = map(list, zip(*pairs, strict=True))
+        print(f"\ndraws counted minus a second search without SIDEGEN: {points(drawn, alone)}")
+    write(options.out, fitted(known), known, said, digest.hexdigest())
 
 
 def found(case: Case, config: LabelConfig) -> dict[str, np.ndarray]:
@@ -142,23 +157,31 @@ def found(case: Case, config: LabelConfig) -> dict[str, np.ndarray]:
 def fitted(known: Sequence[Known]) -> SupportModel:
     """Return a model of these ligands."""
     model = SupportModel()
-    _, _, confidence, density, rmsd = zip(*known, strict=True)
+    *_, confidence, density, rmsd = zip(*known, strict=True)
     model.fit(confidence, density, [one <= 2.0 for one in rmsd])
     return model
 
 
-def table(known: Sequence[Known]) -> str:
-    """Return the Markdown table, every ligand judged by a model of the other part."""
+def crossed(known: Sequence[Known]) -> list[tuple[bool, float]]:
+    """Return whether the first pose is right and its confidence, by a model of the other part."""
     other = {part: fitted([k for k in known if k.part != part]) for part in ("val", "test")}
+    chances = [other[one.part].supported(one.confidence, one.density) for one in known]
+    return [
+        (bool(one.right[chance.argmax()]), float(chance.max()))
+        for one, chance in zip(known, chances, strict=True)
+    ]
+
+
+def table(known: Sequence[Known], judged: Sequence[tuple[bool, float]]) -> str:
+    """Return the Markdown table.
+
+    Args:
+        judged: from `crossed`.
+    """
     once = [one.first <= 2.0 for one in known]
     twice = [bool(one.right[0]) for one in known]
     said = [float(one.confidence[0]) for one in known]
-    chances = [
-        other[k.part].probability(other[k.part].logit(k.confidence, k.density)) for k in known
-    ]
-    best = [int(np.argmax(chance)) for chance in chances]
-    drawn = [bool(one.right[k]) for one, k in zip(known, best, strict=True)]
-    sure = [float(chance[k]) for chance, k in zip(chances, best, strict=True)]
+    drawn, sure = zip(*judged, strict=True)
     lines = [
         "| searched | first pose ≤ 2 Å, % | points | confidence said, right, % | of 0.5 and more |",
         "|---|---|---|---|---|",
