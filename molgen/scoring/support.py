@@ -29,7 +29,8 @@ LEAST = 0.01
 """Added to the density: no draw near a pose is no proof against it."""
 EDGE = 1e-4
 """Confidences are kept so far from 0 and 1."""
-MAX_SYMMETRIES = 256
+MAPPINGS = 256
+"""Ways to lay a symmetric ligand on itself that are tried, leaves of one atom apart."""
 
 
 def draw_density(mol: Chem.Mol, coords: np.ndarray, draws: np.ndarray) -> np.ndarray:
@@ -40,7 +41,7 @@ def draw_density(mol: Chem.Mol, coords: np.ndarray, draws: np.ndarray) -> np.nda
         coords: (poses, atoms, 3) Å, heavy atoms.
         draws: (draws, atoms, 3) Å.
     """
-    apart = mutual_rmsd(mol, coords, draws, MAX_SYMMETRIES)
+    apart = mutual_rmsd(mol, coords, draws, MAPPINGS)
     return np.asarray(np.exp(-0.5 * (apart / WIDTH) ** 2).mean(axis=1))
 
 

@@ -50,18 +50,10 @@ Row = dict[str, str]
 
 def main() -> None:
     """Run what is missing, then print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("raw", type=Path)
-    parser.add_argument("--poses", type=Path, required=True)
-    parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--limit", type=int, default=0, help="ligands of a random order; 0: all")
-    options = parser.parse_args()
-    numba.set_num_threads(1)  # before torch: numba sets torch's threads as well
-    torch.set_num_threads(1)
-    cases, config = held_out(options.raw, options.poses, options.split)
+    options = arguments(__doc__).parse_args()
+    cases, config = held_out(options)
     done = {row["id"] for row in read_rows(options.out)}
-    for case in cases[: options.limit or None]:
+    for case in cases:
         if case.entry.id in done:
             continue
         try:
@@ -82,58 +74,74 @@ class Case(NamedTuple):
 
 
 class First(NamedTuple):
-    """A complex with what the first search found, best first."""
+    """A complex, the box that was searched, and what that found, best first."""
 
     protein: Protein
+    pocket: Pocket
     ligand: Ligand
     scorer: PoseScorer
     poses: Poses
 
 
-def held_out(raw: Path, poses: Path, split: Path) -> tuple[list[Case], LabelConfig]:
-    """Return the labelled complexes in validation and test in a random order, and how they were."""
+def arguments(about: str) -> argparse.ArgumentParser:
+    """Return what a script on held-out complexes is asked with; its first line says about what."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("raw", type=Path)
+    parser.add_argument("--poses", type=Path, required=True)
+    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=0, help="ligands of a random order; 0: all")
+    return parser
+
+
+def held_out(options: argparse.Namespace) -> tuple[list[Case], LabelConfig]:
+    """Return labelled complexes in validation and test in a random order, and how they were.
+
+    From here on all is done on one thread.
+    """
+    numba.set_num_threads(1)  # before torch: numba sets torch's threads as well
+    torch.set_num_threads(1)
+    poses = options.poses
     settings = json.loads((poses / "labels.json").read_text("utf-8"))["config"]
-    config, parts = build(LabelConfig, settings), read_split(split)
+    config, parts = build(LabelConfig, settings), read_split(options.split)
     part_of = {name: part for part in ("test", "val") for name in parts[part]}
-    entries = [entry for entry in find_entries(raw) if entry.id in part_of]
+    entries = [entry for entry in find_entries(options.raw) if entry.id in part_of]
     np.random.default_rng(0).shuffle(entries)  # type: ignore[arg-type]
     cases = [
         Case(entry, poses / f"entries/{entry.id}.safetensors", part_of[entry.id])
         for entry in entries
     ]
-    return [case for case in cases if case.label.is_file()], config
+    return [case for case in cases if case.label.is_file()][: options.limit or None], config
 
 
-def opened(case: Case) -> First:
+def opened(case: Case, config: LabelConfig) -> First:
     """Return a complex with the poses of its label, rated."""
     assert case.entry.protein is not None and case.entry.ligand is not None
     protein, ligand = read_protein(case.entry.protein), read_ligand(case.entry.ligand)
     scorer = build_pose_scorer("confidence", protein, GenerateConfig().confidence)
     poses = best_first(scorer.rated(found_poses(ligand, case.label)))
-    return First(protein, ligand, scorer, poses)
+    return First(protein, searched_box(case.entry.id, ligand, config), ligand, scorer, poses)
 
 
-def searched(first: First, pocket: Pocket, arm: str, seed: int) -> Poses:
+def searched(first: First, arm: str, seed: int) -> Poses:
     """Return what a second search finds, as `molgen generate` makes it."""
     default = GenerateConfig()
     sampling = SamplerSettings(default.search, default.again)
-    return build_sampler(arm, first.protein, pocket, sampling, "cpu").sample(
-        first.ligand, RATED, seed
-    )
+    sampler = build_sampler(arm, first.protein, first.pocket, sampling, "cpu")
+    return sampler.sample(first.ligand, RATED, seed)
 
 
 def measured(case: Case, config: LabelConfig) -> Iterator[tuple[str, str]]:
     """Yield the numbers of an entry by column."""
-    first = opened(case)
+    first = opened(case, config)
     ligand = first.ligand
     yield from numbers("first", ligand, first.poses, 0.0)
     assert first.poses.confidence is not None
     if first.poses.confidence[0] >= MOST:
         return
-    pocket = searched_box(case.entry.id, ligand, config)
     for arm in ARMS:
         start = time.process_time()
-        more = searched(first, pocket, arm, config.seed + 1)
+        more = searched(first, arm, config.seed + 1)
         seconds = time.process_time() - start
         both = best_first(first.scorer.rated(first.poses.joined(more)))
         yield from numbers(arm, ligand, both, seconds)

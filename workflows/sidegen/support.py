@@ -12,23 +12,20 @@ difference to a second search without SIDEGEN; intervals: bootstrap over ligands
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
-import torch
 from ablation import read_rows
 from safetensors.numpy import load_file, save_file
-from second_search import Case, First, held_out, near, opened, points, searched
+from second_search import Case, arguments, held_out, near, opened, points, searched
 
 import molgen
 from molgen.api.generate import GenerateConfig
-from molgen.api.label_search import LabelConfig, searched_box
+from molgen.api.label_search import LabelConfig
 from molgen.api.provenance import code_commit
 from molgen.api.second_search import found_by_both
 from molgen.api.training_folder import write_card
@@ -88,21 +85,14 @@ class Known(NamedTuple):
 
 def main() -> None:
     """Search what is missing, print the table and write the checkpoint."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("raw", type=Path)
-    parser.add_argument("--poses", type=Path, required=True)
-    parser.add_argument("--split", type=Path, required=True)
+    parser = arguments(__doc__)
     parser.add_argument("--kept", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rows", type=Path, help="of second_search.py, for the comparison")
-    parser.add_argument("--limit", type=int, default=0, help="ligands of a random order; 0: all")
     options = parser.parse_args()
-    numba.set_num_threads(1)  # before torch: numba sets torch's threads as well
-    torch.set_num_threads(1)
-    cases, config = held_out(options.raw, options.poses, options.split)
+    cases, config = held_out(options)
     options.kept.mkdir(parents=True, exist_ok=True)
     known, digest = [], hashlib.sha256()
-    for case in cases[: options.limit or None]:
+    for case in cases:
         path = options.kept / f"{case.entry.id}.safetensors"
         try:
             if not path.is_file():
@@ -135,14 +125,13 @@ def main() -> None:
 
 def found(case: Case, config: LabelConfig) -> dict[str, np.ndarray]:
     """Return what is kept of a ligand; no poses where the first search leaves no doubt."""
-    first: First = opened(case)
+    first = opened(case, config)
     before = first.poses
     assert before.confidence is not None
     nearest = float(ligand_rmsd(first.ligand.mol, before.coords[0]))
     confidence = density = rmsd = np.zeros(0)
     if before.confidence[0] < DEFAULT.unsure:
-        pocket = searched_box(case.entry.id, first.ligand, config)
-        more = searched(first, pocket, "sidegen", config.seed + 1)
+        more = searched(first, "sidegen", config.seed + 1)
         assert more.raw is not None
         both = found_by_both(before, more, first.scorer, DEFAULT.search.distinct)
         assert both.confidence is not None
@@ -157,8 +146,11 @@ def found(case: Case, config: LabelConfig) -> dict[str, np.ndarray]:
 def fitted(known: Sequence[Known]) -> SupportModel:
     """Return a model of these ligands."""
     model = SupportModel()
-    *_, confidence, density, rmsd = zip(*known, strict=True)
-    model.fit(confidence, density, [one <= 2.0 for one in rmsd])
+    model.fit(
+        [one.confidence for one in known],
+        [one.density for one in known],
+        [one.right for one in known],
+    )
     return model
 
 
