@@ -115,7 +115,7 @@ class SidegenSampler:
         guide, verify = self._energies(ligand)
         # a noise stands for one pose only where steps add none
         eta = 0.0 if settings.inference.kind == "noise" else settings.eta
-        config = SamplingConfig(settings.space, settings.steps, eta)
+        config = SamplingConfig(settings.space, settings.steps, eta, settings.temperature)
         return run_search(
             Denoiser(self.model, graph, encoded, config, guide),
             start[None].to(self.device),

@@ -46,11 +46,14 @@ class SamplingConfig:
         space: of the poses.
         steps: of the sampler.
         eta: 1 is ancestral sampling, 0 deterministic DDIM.
+        temperature: factor on the noise that a step adds; below 1 poses gather where the model is
+            surest.
     """
 
     space: Literal["cartesian", "rigid-torsion"] = "rigid-torsion"
     steps: int = limited(20, min=1)
     eta: float = limited(1.0, min=0.0, max=1.0)
+    temperature: float = limited(1.0, min=0.0, max=1.0)
 
 
 class Denoiser:
@@ -157,8 +160,9 @@ class Denoiser:
         """Return the poses of the next step; after the last one they are clean."""
         lower = [*self.levels[1:], 0.0][step]
         found: Tensor = self.space.step(
-            noisy, clean, self.ligand, self.levels[step], lower, generator, self.config.eta
-        )
+            noisy, clean, self.ligand, self.levels[step], lower, generator, self.config.eta,
+            self.config.temperature,
+        )  # fmt: skip
         return found
 
     @torch.no_grad()

@@ -3,9 +3,10 @@
 A space says how noise is added to a pose, how the prior looks and how one ancestral step of the
 DDPM goes. With x_t = x_0 + σ_t ε the posterior of the step t -> s is
 
-    x_s = x̂_0 + √(σ_s² - ς²) / σ_t (x_t - x̂_0) + ς ε,    ς = η σ_s √(σ_t² - σ_s²) / σ_t
+    x_s = x̂_0 + √(σ_s² - ς²) / σ_t (x_t - x̂_0) + T ς ε,    ς = η σ_s √(σ_t² - σ_s²) / σ_t
 
 (η = 1: Ho et al., arXiv 2006.11239, eq. 7, in our scaling; then the first factor is σ_s² / σ_t²).
+A temperature T below 1 draws from where the model is surest.
 In rigid-torsion space the difference is that of the centres, the rotation vector and the torsion
 angles between both poses, each with a noise of its own size, so that bond lengths, angles and rings
 never change.
@@ -65,6 +66,7 @@ class PoseSpace(Protocol):
         lower: float,
         generator: torch.Generator,
         eta: float,
+        temperature: float = 1.0,
     ) -> Coords:
         """Return poses at level ``lower``, from those at ``sigma`` and the clean estimate."""
 
@@ -114,9 +116,10 @@ class Cartesian:
         lower: float,
         generator: torch.Generator,
         eta: float,
+        temperature: float = 1.0,
     ) -> Coords:
         """Return poses at level ``lower``, from those at ``sigma`` and the clean estimate."""
-        ratio, spread = posterior(sigma, lower, eta)
+        ratio, spread = posterior(sigma, lower, eta, temperature)
         epsilon = self._epsilon(noisy, ligand, generator) if spread else 0.0
         return clean + ratio * (noisy - clean) + spread * epsilon
 
@@ -155,13 +158,14 @@ class RigidTorsion:
         lower: float,
         generator: torch.Generator,
         eta: float,
+        temperature: float = 1.0,
     ) -> Coords:
         """Return poses at level ``lower`` from those at ``sigma`` and the estimate of clean ones.
 
         The estimate may have any geometry: its torsions and place are taken, the geometry is that
         of ``noisy``.
         """
-        ratio, spread = posterior(sigma, lower, eta)
+        ratio, spread = posterior(sigma, lower, eta, temperature)
         shift = batch_dihedrals(clean, ligand.quads) - batch_dihedrals(noisy, ligand.quads)
         shift = torch.remainder(shift + math.pi, 2 * math.pi) - math.pi
         turns = (1 - ratio) * shift
@@ -258,13 +262,15 @@ def _following_turns(
     return found[..., :torsions, 0]
 
 
-def posterior(sigma: float, lower: float, eta: float) -> tuple[float, float]:
+def posterior(
+    sigma: float, lower: float, eta: float, temperature: float = 1.0
+) -> tuple[float, float]:
     """Return the weight of the old noise and the size of the new one in a step of the sampler.
 
     With ``eta`` 1 this is ancestral sampling, with 0 the deterministic DDIM (Song et al., arXiv
-    2010.02502, eq. 12, in our scaling).
+    2010.02502, eq. 12, in our scaling). ``temperature`` is a factor on the new noise.
     """
     if lower <= 0:
         return 0.0, 0.0
     spread = eta * lower * math.sqrt(max(0.0, sigma**2 - lower**2)) / sigma
-    return math.sqrt(max(0.0, lower**2 - spread**2)) / sigma, spread
+    return math.sqrt(max(0.0, lower**2 - spread**2)) / sigma, temperature * spread

@@ -117,6 +117,8 @@ class SidegenSettings:
         samples: poses drawn.
         steps: of the sampler.
         eta: 1 is ancestral sampling, 0 deterministic.
+        temperature: factor on the noise that a step of the sampler adds; below 1 more poses lie
+            where the network is surest, and fewer elsewhere.
         rounds: of the search that follows; 0 only minimises the proposals.
         starts: random placements beside the proposals.
         guidance: of the sampler by energies.
@@ -128,14 +130,16 @@ class SidegenSettings:
     samples: int = limited(40, min=1)
     steps: int = limited(20, min=1)
     eta: float = limited(1.0, min=0.0, max=1.0)
+    temperature: float = limited(1.0, min=0.0, max=1.0)
     rounds: int = limited(14, min=0)
     starts: int = limited(4096, min=1)
     guidance: GuidanceSettings = GuidanceSettings()
     inference: InferenceSettings = InferenceSettings()
 
     def __post_init__(self) -> None:
-        if self.eta == 0 and self.inference.kind in ("particles", "tree"):
-            raise ValueError(f"eta = 0 gives {self.inference.kind} no noise to branch by")
+        for name in ("eta", "temperature"):
+            if getattr(self, name) == 0 and self.inference.kind in ("particles", "tree"):
+                raise ValueError(f"{name} = 0 gives {self.inference.kind} no noise to branch by")
 
 
 SECOND_SEARCH = SidegenSettings(samples=16, steps=12, rounds=12, starts=2048)

@@ -269,9 +269,10 @@ def test_searches_find_lower_energies_than_draws(kind, walk_of):
     assert found.energies.mean() < compact(draws.coords[0]).mean()
 
 
-def test_branching_without_noise_is_refused():
-    with pytest.raises(ConfigError, match="eta = 0 gives tree no noise"):
-        build(SidegenSettings, {"eta": 0.0, "inference": {"kind": "tree"}})
+@pytest.mark.parametrize("name", ["eta", "temperature"])
+def test_branching_without_noise_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name} = 0 gives tree no noise"):
+        build(SidegenSettings, {name: 0.0, "inference": {"kind": "tree"}})
 
 
 def test_particles_that_are_too_few_are_joined_by_the_best_of_the_rest(monkeypatch):

@@ -268,13 +268,15 @@ def test_sampling_repeats_with_the_seed(space, batch):
     assert not run(0)[:, :, ~ligand.mask.all(0)][0].isnan().any()
 
 
-def test_eta_is_the_share_of_fresh_noise_in_a_step(batch):
+@pytest.mark.parametrize("space", ["cartesian", "rigid-torsion"])
+@pytest.mark.parametrize("name", ["eta", "temperature"])
+def test_without_fresh_noise_the_start_decides(space, name, batch):
     target, ligand, coords = batch
     made = model()
     encoded = made.network.encode(target)
 
-    def ends(eta):
-        settings = SamplingConfig("rigid-torsion", steps=3, eta=eta)
+    def ends(value):
+        settings = SamplingConfig(space, steps=3, **{name: value})
         walk = Denoiser(made, ligand, encoded, settings)
         noisy = walk.start(coords, torch.Generator().manual_seed(0))
         return [walk.run(noisy, torch.Generator().manual_seed(seed)) for seed in (1, 2)]

@@ -123,6 +123,8 @@ def test_ancestral_posterior_of_the_paper():
     assert ratio == pytest.approx(4.0 / 9.0)
     assert spread == pytest.approx(math.sqrt(4.0 * 5.0) / 3.0)
     assert posterior(3.0, 2.0, 0.0) == (pytest.approx(2.0 / 3.0), 0.0)
+    # a temperature takes from the new noise and leaves the old one
+    assert posterior(3.0, 2.0, 1.0, 0.5) == (pytest.approx(4.0 / 9.0), pytest.approx(spread / 2))
 
 
 def test_steps_keep_the_marginal_of_the_noise(batch):

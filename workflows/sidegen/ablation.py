@@ -59,6 +59,8 @@ ENDS = (
 """A right pose lies within 2 Å, a right shape within 1 Å after superposition."""
 BLIND = "ligand only"
 """Arms of the network without a target: alone, or "ligand only, " before the arm it goes with."""
+COLD = 0.4
+"""Temperature of the arms "cold", chosen on held-out complexes of training."""
 EDGE = 25.0
 """Å, of the box at the centre of the answer, as in the benchmark."""
 
@@ -77,6 +79,9 @@ def arms(samples: int, budget: int, ligand_only: str = "") -> dict[str, SidegenS
     blind = replace(plain, checkpoint=ligand_only)
     if ligand_only:
         found |= {BLIND: blind, f"{BLIND}, cartesian": replace(blind, space="cartesian")}
+    found["cold"] = replace(plain, temperature=COLD)
+    if ligand_only:
+        found[f"{BLIND}, cold"] = replace(blind, temperature=COLD)
     physical = GuidanceSettings(on=True)
     for name, guidance in {
         "guide": physical,
@@ -260,7 +265,7 @@ def shapes(rows: list[dict[str, str]], names: list[str]) -> str:
     pairs = [(name.removeprefix(BLIND).lstrip(", ") or PLAIN, name) for name in names]
     pairs = [pair for pair in pairs if pair[1].startswith(BLIND) and pair[0] in by_arm]
     searches = [
-        (arm, BLIND) for arm, _ in pairs if arm in ("particles", "tree") and BLIND in by_arm
+        (arm, BLIND) for arm, _ in pairs if arm in ("cold", "particles", "tree") and BLIND in by_arm
     ]
     plain = [(name, other) for name in names for other in plain_arm(by_arm, name)]
     plain = [pair for pair in plain if not pair[0].startswith(BLIND)]
