@@ -18,6 +18,7 @@ from rdkit import Chem
 from torch import Tensor, nn
 
 from molgen.checkpoints import FORMAT, load_model, save_model
+from molgen.errors import InputError
 from molgen.metrics.rmsd import mutual_rmsd
 from molgen.scoring.calibration import Calibrated
 from molgen.structure import Poses
@@ -78,7 +79,12 @@ class SupportModel(Calibrated):
 
         The weight is that of highest likelihood that a right pose wins a softmax over the poses of
         its ligand.
+
+        Raises:
+            InputError: no ligand has a right pose.
         """
+        if not any(one.any() for one in right):
+            raise InputError(f"none of {len(right)} ligands has a right pose to fit on")
         odds = [torch.from_numpy(log_odds(one)) for one in confidence]
         drawn = [torch.from_numpy(np.log(one + LEAST)) for one in density]
         wins = [torch.from_numpy(one) for one in right]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from molgen.errors import StoreError
+from molgen.errors import InputError, StoreError
 from molgen.scoring.support import (
     LEAST,
     SupportModel,
@@ -75,6 +75,12 @@ def test_the_fit_finds_the_weight_and_calibrates(weight):
     hits = np.mean([one[k] for one, k in zip(right, first, strict=True)])
     assert hits == pytest.approx(np.mean([k.max() for k in said]), abs=0.06)
     assert np.mean(np.concatenate(said)) == pytest.approx(1 / 12, abs=0.01)
+
+
+def test_a_fit_needs_a_right_pose():
+    one = np.array([0.2, 0.4])
+    with pytest.raises(InputError, match="none of 1 ligands has a right pose"):
+        SupportModel().fit([one], [one], [one > 1.0])
 
 
 def test_draws_reorder_rated_poses_and_nothing_else():

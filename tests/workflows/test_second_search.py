@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
-
-from molgen.api.generate import GenerateConfig
-from molgen.api.label import label_poses
-from molgen.api.label_search import LabelConfig
-from molgen.search.settings import SearchSettings, SidegenSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflows/sidegen"))
 import second_search as script  # noqa: E402
 
-COMPLEXES = ROOT / "workflows/test/complexes"
-TINY = SearchSettings(conformers=2, num_starts=32, num_chains=2, rounds=1, steps=2,
-                      grid_spacing=0.8, potential=None)  # fmt: skip
 
-
-@pytest.fixture(scope="module")
-def labels(tmp_path_factory):
-    out = tmp_path_factory.mktemp("labels") / "held"
-    label_poses(COMPLEXES, out, config=LabelConfig(num_poses=4, native_poses=1, search=TINY))
-    return out
-
-
-def test_a_run_measures_what_is_held_out_and_missing(labels, tmp_path, monkeypatch, capsys):
-    again = SidegenSettings(samples=2, steps=2, rounds=1, starts=8)
-    quick = replace(GenerateConfig(), search=TINY, again=again)
-    monkeypatch.setattr(script, "GenerateConfig", lambda: quick)
+def test_a_run_measures_what_is_held_out_and_missing(held, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(script, "GenerateConfig", lambda: held.quick)
     monkeypatch.setattr(script, "MOST", 1.1)  # whatever the first search found, it is in doubt
     (tmp_path / "val.txt").write_text("7N03_ZRP\nunknown\n")
     out = tmp_path / "rows.csv"
-    places = [str(COMPLEXES), "--poses", str(labels), "--split", str(tmp_path), "--out", str(out)]
+    places = [*held.places, "--split", str(tmp_path), "--out", str(out)]
     monkeypatch.setattr("sys.argv", ["second_search.py", *places])
     script.main()
     (row,) = script.read_rows(out)
