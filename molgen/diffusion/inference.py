@@ -63,7 +63,7 @@ class Walk(Protocol):
     ) -> Tensor:
         """Return the poses of the next step."""
 
-    def projected(self, noisy: Tensor, clean: Tensor, sigma: float) -> Tensor:
+    def projected(self, noisy: Tensor, clean: Tensor) -> Tensor:
         """Return estimates as poses that the space allows."""
 
     def run(self, noisy: Tensor, generator: torch.Generator) -> Tensor:

@@ -61,10 +61,10 @@ def walk_particles(
     count = coords.shape[1]
     groups = torch.arange(count) % max(1, count // settings.group)
     reward = coords.new_zeros(count)
-    for step, sigma in enumerate(walk.levels):
+    for step in range(len(walk.levels)):
         clean = walk.estimate(coords, step)
         if step and step % settings.interval == 0:
-            now = -verify(walk.projected(coords, clean, sigma)[0]) / settings.temperature
+            now = -verify(walk.projected(coords, clean)[0]) / settings.temperature
             chosen = resampled(now - reward, groups, generator)
             coords, clean, reward = coords[:, chosen], clean[:, chosen], now[chosen]
         coords = walk.advance(coords, clean, step, generator)

@@ -17,7 +17,7 @@ from molgen.config import limited
 from molgen.diffusion.ltmp import EncodedTarget
 from molgen.diffusion.model import SidegenModel
 from molgen.diffusion.schedule import sampling_levels
-from molgen.diffusion.spaces import SPACES
+from molgen.diffusion.spaces import SPACES, posterior
 from molgen.errors import DeviceError
 from molgen.graphs.pose_graph import LigandGraph
 
@@ -142,7 +142,7 @@ class Denoiser:
                 )[-1]
                 if self.guide is not None and self.guide.acts(sigma):
                     # a pose of the space first: else the step would take back what was moved
-                    clean = self.projected(part, clean, sigma)
+                    clean = self.projected(part, clean)
                     clean = self.guide(clean, sigma, partial(self.space.moved, ligand=self.ligand))
                 found.append(clean)
         except torch.OutOfMemoryError:
@@ -159,10 +159,10 @@ class Denoiser:
     ) -> Float[Tensor, "complexes poses atoms 3"]:
         """Return the poses of the next step; after the last one they are clean."""
         lower = [*self.levels[1:], 0.0][step]
-        found: Tensor = self.space.step(
-            noisy, clean, self.ligand, self.levels[step], lower, generator, self.config.eta,
-            self.config.temperature,
-        )  # fmt: skip
+        ratio, spread = posterior(
+            self.levels[step], lower, self.config.eta, self.config.temperature
+        )
+        found: Tensor = self.space.step(noisy, clean, self.ligand, ratio, spread, generator)
         return found
 
     @torch.no_grad()
@@ -170,11 +170,10 @@ class Denoiser:
         self,
         noisy: Float[Tensor, "complexes poses atoms 3"],
         clean: Float[Tensor, "complexes poses atoms 3"],
-        sigma: float,
     ) -> Float[Tensor, "complexes poses atoms 3"]:
         """Return estimates of clean poses with the geometry that the space allows."""
         unused = torch.Generator()
-        found: Tensor = self.space.step(noisy, clean, self.ligand, sigma, 0.0, unused, 0.0)
+        found: Tensor = self.space.step(noisy, clean, self.ligand, 0.0, 0.0, unused)
         return found
 
     def run(

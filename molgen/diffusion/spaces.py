@@ -62,13 +62,11 @@ class PoseSpace(Protocol):
         noisy: Coords,
         clean: Coords,
         ligand: LigandGraph,
-        sigma: float,
-        lower: float,
+        ratio: float,
+        spread: float,
         generator: torch.Generator,
-        eta: float,
-        temperature: float = 1.0,
     ) -> Coords:
-        """Return poses at level ``lower``, from those at ``sigma`` and the clean estimate."""
+        """Return poses of a lower level; ``ratio`` and ``spread`` are those of `posterior`."""
 
     def moved(self, coords: Coords, moves: Coords, ligand: LigandGraph) -> Coords:
         """Return poses whose atoms went along ``moves`` as far as the space lets them."""
@@ -112,14 +110,11 @@ class Cartesian:
         noisy: Coords,
         clean: Coords,
         ligand: LigandGraph,
-        sigma: float,
-        lower: float,
+        ratio: float,
+        spread: float,
         generator: torch.Generator,
-        eta: float,
-        temperature: float = 1.0,
     ) -> Coords:
-        """Return poses at level ``lower``, from those at ``sigma`` and the clean estimate."""
-        ratio, spread = posterior(sigma, lower, eta, temperature)
+        """Return poses of a lower level; ``ratio`` and ``spread`` are those of `posterior`."""
         epsilon = self._epsilon(noisy, ligand, generator) if spread else 0.0
         return clean + ratio * (noisy - clean) + spread * epsilon
 
@@ -154,18 +149,15 @@ class RigidTorsion:
         noisy: Coords,
         clean: Coords,
         ligand: LigandGraph,
-        sigma: float,
-        lower: float,
+        ratio: float,
+        spread: float,
         generator: torch.Generator,
-        eta: float,
-        temperature: float = 1.0,
     ) -> Coords:
-        """Return poses at level ``lower`` from those at ``sigma`` and the estimate of clean ones.
+        """Return poses of a lower level; ``ratio`` and ``spread`` are those of `posterior`.
 
         The estimate may have any geometry: its torsions and place are taken, the geometry is that
         of ``noisy``.
         """
-        ratio, spread = posterior(sigma, lower, eta, temperature)
         shift = batch_dihedrals(clean, ligand.quads) - batch_dihedrals(noisy, ligand.quads)
         shift = torch.remainder(shift + math.pi, 2 * math.pi) - math.pi
         turns = (1 - ratio) * shift
@@ -265,7 +257,7 @@ def _following_turns(
 def posterior(
     sigma: float, lower: float, eta: float, temperature: float = 1.0
 ) -> tuple[float, float]:
-    """Return the weight of the old noise and the size of the new one in a step of the sampler.
+    """Return the weight of the old noise and the size of the new one, Å, in a step of the sampler.
 
     With ``eta`` 1 this is ancestral sampling, with 0 the deterministic DDIM (Song et al., arXiv
     2010.02502, eq. 12, in our scaling). ``temperature`` is a factor on the new noise.

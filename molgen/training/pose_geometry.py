@@ -69,7 +69,7 @@ def _placed(
     target = stack_coords(targets)[:, None].double()
     coords = stack_coords(shapes)[:, None].double()
     # a step to noise level 0: torsions and place of the target
-    coords = space.step(coords, target, ligand, 1.0, 0.0, torch.Generator(), 0.0)
+    coords = space.step(coords, target, ligand, 0.0, 0.0, torch.Generator())
     for _ in range(STEPS):
         coords = space.moved(coords, target - coords, ligand)
     return np.asarray(coords[:, 0].numpy())

@@ -56,7 +56,7 @@ class Toy:
         fresh = torch.randn(noisy.shape, generator=generator)
         return clean + ratio * (noisy - clean) + spread * fresh
 
-    def projected(self, noisy, clean, sigma):
+    def projected(self, noisy, clean):
         return clean
 
     def run(self, noisy, generator):

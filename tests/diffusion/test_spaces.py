@@ -60,7 +60,7 @@ def test_the_last_step_returns_the_estimate(space, batch):
     _, ligand, coords = batch
     sigma = torch.full(coords.shape[:2], 3.0, dtype=torch.float64)
     noisy = SPACES[space]().noise(coords, ligand, sigma, generator())
-    found = SPACES[space]().step(noisy, coords, ligand, 3.0, 0.0, generator(), 1.0)
+    found = SPACES[space]().step(noisy, coords, ligand, *posterior(3.0, 0.0, 1.0), generator())
     torch.testing.assert_close(found, coords * ligand.mask[:, None, :, None], atol=1e-8, rtol=0)
 
 
@@ -69,7 +69,7 @@ def test_a_step_that_lowers_no_noise_changes_nothing(space, batch):
     _, ligand, coords = batch
     sigma = torch.full(coords.shape[:2], 3.0, dtype=torch.float64)
     noisy = SPACES[space]().noise(coords, ligand, sigma, generator())
-    found = SPACES[space]().step(noisy, coords, ligand, 3.0, 3.0, generator(), 0.0)
+    found = SPACES[space]().step(noisy, coords, ligand, *posterior(3.0, 3.0, 0.0), generator())
     torch.testing.assert_close(found, noisy, atol=1e-8, rtol=0)
 
 
@@ -112,7 +112,7 @@ def test_torsions_have_noise_of_the_size_it_says_before_and_after_a_step(batch):
     clean = coords[:, :1].expand(-1, 400, -1, -1)
     sigma = torch.full(clean.shape[:2], 0.6, dtype=torch.float64)
     noisy = RigidTorsion().noise(clean, ligand, sigma, generator())
-    stepped = RigidTorsion().step(noisy, clean, ligand, 0.6, 0.3, generator(1), 1.0)
+    stepped = RigidTorsion().step(noisy, clean, ligand, *posterior(0.6, 0.3, 1.0), generator(1))
     for poses, level in ((noisy, 0.6), (stepped, 0.3)):
         spread = float(turns_between(clean, poses, ligand).std())
         assert spread == pytest.approx(TORSION * level, rel=0.05)
@@ -133,7 +133,7 @@ def test_steps_keep_the_marginal_of_the_noise(batch):
     clean = coords[:, :1].expand(-1, 3000, -1, -1)
     sigma = torch.full(clean.shape[:2], 3.0, dtype=torch.float64)
     noisy = Cartesian().noise(clean, ligand, sigma, generator())
-    stepped = Cartesian().step(noisy, clean, ligand, 3.0, 1.5, generator(1), 1.0)
+    stepped = Cartesian().step(noisy, clean, ligand, *posterior(3.0, 1.5, 1.0), generator(1))
     inside = (stepped - clean)[0, :, ligand.mask[0]]
     start = (noisy - clean)[0, :, ligand.mask[0]]
     assert float(inside.std() / start.std()) == pytest.approx(0.5, rel=0.03)
