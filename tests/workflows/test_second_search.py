@@ -13,11 +13,10 @@ import second_search as script  # noqa: E402
 
 
 def test_a_run_measures_what_is_held_out_and_missing(held, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(script, "GenerateConfig", lambda: held.quick)
     monkeypatch.setattr(script, "MOST", 1.1)  # whatever the first search found, it is in doubt
     (tmp_path / "val.txt").write_text("7N03_ZRP\nunknown\n")
     out = tmp_path / "rows.csv"
-    places = [*held.places, "--split", str(tmp_path), "--out", str(out)]
+    places = [*held, "--split", str(tmp_path), "--out", str(out)]
     monkeypatch.setattr("sys.argv", ["second_search.py", *places])
     script.main()
     (row,) = script.read_rows(out)

@@ -12,23 +12,21 @@ from molgen.scoring.support import load_support
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflows/sidegen"))
-import second_search  # noqa: E402
 import support as script  # noqa: E402
 
 
 def test_a_run_fits_what_it_searched_and_goes_on(held, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(second_search, "GenerateConfig", lambda: held.quick)
-    monkeypatch.setattr(script, "DEFAULT", held.quick)
     far = script.ligand_rmsd  # a tiny search finds no right pose
     monkeypatch.setattr(script, "ligand_rmsd", lambda mol, coords: far(mol, coords) / 4.0)
     (tmp_path / "val.txt").write_text("7N03_ZRP\n")
     (tmp_path / "test.txt").write_text("6XG5_TOP\n")
     kept, out = tmp_path / "kept", tmp_path / "made"
     split = ["--split", str(tmp_path), "--kept", str(kept), "--out", str(out)]
-    monkeypatch.setattr("sys.argv", ["support.py", *held.places, *split])
+    monkeypatch.setattr("sys.argv", ["support.py", *held, *split])
     script.main()
     first = load_support(str(out))
-    known = [script.load_file(path) for path in sorted(kept.iterdir())]
+    (folder,) = kept.iterdir()
+    known = [script.load_file(path) for path in sorted(folder.iterdir())]
     assert len(known) == 2
     for tensors in known:
         sizes = {tensors[name].shape for name in ("confidence", "density", "rmsd")}
@@ -37,10 +35,19 @@ def test_a_run_fits_what_it_searched_and_goes_on(held, tmp_path, monkeypatch, ca
     assert "| once |" in capsys.readouterr().out
     card = (out / "MODEL_CARD.md").read_text()
     assert "2 held-out ligands" in card and "| twice, draws counted |" in card
+    found = script.found
     monkeypatch.setattr(script, "found", None)
     script.main()  # nothing is left to search
     again = load_support(str(out))
     assert all(np.array_equal(a, b) for a, b in zip(first.buffers(), again.buffers(), strict=True))
+    monkeypatch.setattr(script, "found", found)
+    monkeypatch.setattr("sys.argv", ["support.py", *held, *split, "--seed", "11"])
+    script.main()  # of another seed nothing is known yet
+    other = kept / folder.name.replace("seed1", "seed11")
+    assert sorted(other.iterdir()) and {folder, other} == set(kept.iterdir())
+    assert (other / "6XG5_TOP.safetensors").read_bytes() != (
+        folder / "6XG5_TOP.safetensors"
+    ).read_bytes()
 
 
 def made(name: str, part: str, rng: np.random.Generator, right: int = 0) -> script.Known:
@@ -78,6 +85,6 @@ def test_the_table_compares_with_one_search_and_two():
 def test_one_part_alone_is_not_enough(held, tmp_path, monkeypatch):
     (tmp_path / "val.txt").write_text("unknown\n")
     split = ["--split", str(tmp_path), "--kept", str(tmp_path / "kept"), "--out", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", ["support.py", *held.places, *split])
+    monkeypatch.setattr("sys.argv", ["support.py", *held, *split])
     with pytest.raises(SystemExit, match="no ligand in doubt in the validation or the test part"):
         script.main()

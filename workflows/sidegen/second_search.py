@@ -29,7 +29,7 @@ from safetensors.numpy import load_file
 
 from molgen.api.generate import GenerateConfig
 from molgen.api.label_search import LabelConfig, searched_box
-from molgen.config import build
+from molgen.config import build, load
 from molgen.datasets.pdbbind import RawEntry, find_entries
 from molgen.datasets.quality_splits import read_split
 from molgen.errors import MolgenError
@@ -51,13 +51,13 @@ Row = dict[str, str]
 def main() -> None:
     """Run what is missing, then print the table."""
     options = arguments(__doc__).parse_args()
-    cases, config = held_out(options)
+    cases, settings = held_out(options)
     done = {row["id"] for row in read_rows(options.out)}
     for case in cases:
         if case.entry.id in done:
             continue
         try:
-            row = dict(measured(case, config))
+            row = dict(measured(case, settings))
         except MolgenError as error:
             print(f"{case.entry.id}: {error}", file=sys.stderr)
             continue
@@ -71,6 +71,14 @@ class Case(NamedTuple):
     entry: RawEntry
     label: Path
     part: str
+
+
+class Settings(NamedTuple):
+    """How the labels were searched, how ligands are searched again, and from which seed."""
+
+    labels: LabelConfig
+    generating: GenerateConfig
+    seed: int
 
 
 class First(NamedTuple):
@@ -90,20 +98,24 @@ def arguments(about: str) -> argparse.ArgumentParser:
     parser.add_argument("--poses", type=Path, required=True)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--config", type=Path, help="of molgen generate; default: its defaults")
+    parser.add_argument("--seed", type=int, help="of the second search; default: the labels' + 1")
     parser.add_argument("--limit", type=int, default=0, help="ligands of a random order; 0: all")
     return parser
 
 
-def held_out(options: argparse.Namespace) -> tuple[list[Case], LabelConfig]:
-    """Return labelled complexes in validation and test in a random order, and how they were.
+def held_out(options: argparse.Namespace) -> tuple[list[Case], Settings]:
+    """Return labelled complexes in validation and test in a random order, and the settings.
 
     From here on all is done on one thread.
     """
     numba.set_num_threads(1)  # before torch: numba sets torch's threads as well
     torch.set_num_threads(1)
     poses = options.poses
-    settings = json.loads((poses / "labels.json").read_text("utf-8"))["config"]
-    config, parts = build(LabelConfig, settings), read_split(options.split)
+    labels = build(LabelConfig, json.loads((poses / "labels.json").read_text("utf-8"))["config"])
+    seed = labels.seed + 1 if options.seed is None else options.seed
+    settings = Settings(labels, load(GenerateConfig, options.config), seed)
+    parts = read_split(options.split)
     part_of = {name: part for part in ("test", "val") for name in parts[part]}
     entries = [entry for entry in find_entries(options.raw) if entry.id in part_of]
     np.random.default_rng(0).shuffle(entries)  # type: ignore[arg-type]
@@ -111,29 +123,29 @@ def held_out(options: argparse.Namespace) -> tuple[list[Case], LabelConfig]:
         Case(entry, poses / f"entries/{entry.id}.safetensors", part_of[entry.id])
         for entry in entries
     ]
-    return [case for case in cases if case.label.is_file()][: options.limit or None], config
+    return [case for case in cases if case.label.is_file()][: options.limit or None], settings
 
 
-def opened(case: Case, config: LabelConfig) -> First:
+def opened(case: Case, settings: Settings) -> First:
     """Return a complex with the poses of its label, rated."""
     assert case.entry.protein is not None and case.entry.ligand is not None
     protein, ligand = read_protein(case.entry.protein), read_ligand(case.entry.ligand)
-    scorer = build_pose_scorer("confidence", protein, GenerateConfig().confidence)
+    scorer = build_pose_scorer("confidence", protein, settings.generating.confidence)
     poses = best_first(scorer.rated(found_poses(ligand, case.label)))
-    return First(protein, searched_box(case.entry.id, ligand, config), ligand, scorer, poses)
+    box = searched_box(case.entry.id, ligand, settings.labels)
+    return First(protein, box, ligand, scorer, poses)
 
 
-def searched(first: First, arm: str, seed: int) -> Poses:
+def searched(first: First, arm: str, settings: Settings) -> Poses:
     """Return what a second search finds, as `molgen generate` makes it."""
-    default = GenerateConfig()
-    sampling = SamplerSettings(default.search, default.again)
+    sampling = SamplerSettings(settings.generating.search, settings.generating.again)
     sampler = build_sampler(arm, first.protein, first.pocket, sampling, "cpu")
-    return sampler.sample(first.ligand, RATED, seed)
+    return sampler.sample(first.ligand, RATED, settings.seed)
 
 
-def measured(case: Case, config: LabelConfig) -> Iterator[tuple[str, str]]:
+def measured(case: Case, settings: Settings) -> Iterator[tuple[str, str]]:
     """Yield the numbers of an entry by column."""
-    first = opened(case, config)
+    first = opened(case, settings)
     ligand = first.ligand
     yield from numbers("first", ligand, first.poses, 0.0)
     assert first.poses.confidence is not None
@@ -141,7 +153,7 @@ def measured(case: Case, config: LabelConfig) -> Iterator[tuple[str, str]]:
         return
     for arm in ARMS:
         start = time.process_time()
-        more = searched(first, arm, config.seed + 1)
+        more = searched(first, arm, settings)
         seconds = time.process_time() - start
         both = best_first(first.scorer.rated(first.poses.joined(more)))
         yield from numbers(arm, ligand, both, seconds)

@@ -4,7 +4,8 @@
 
 As in second_search.py, but only ligands that the first search leaves in doubt by the default of
 `molgen generate`, searched again with proposals of SIDEGEN. What is known of the poses of both
-searches is kept in KEPT, a file for every ligand; running the command again goes on. The fit on the
+searches is kept in KEPT, a folder for every --config and --seed and in it a file for every ligand;
+running the command again goes on. The fit on the
 validation part is measured on the test part and the other way round, their clusters are apart; what
 is written is fitted on both. Prints a Markdown table, and with --rows of second_search.csv the
 difference to a second search without SIDEGEN; intervals: bootstrap over ligands.
@@ -21,20 +22,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from ablation import read_rows
 from safetensors.numpy import load_file, save_file
-from second_search import Case, arguments, held_out, near, opened, points, searched
+from second_search import Case, Settings, arguments, held_out, near, opened, points, searched
 
 import molgen
-from molgen.api.generate import GenerateConfig
-from molgen.api.label_search import LabelConfig
 from molgen.api.provenance import code_commit
 from molgen.api.second_search import found_by_both
 from molgen.api.training_folder import write_card
+from molgen.config import fingerprint
 from molgen.errors import MolgenError
 from molgen.io import atomic_write
 from molgen.metrics import ligand_rmsd
 from molgen.scoring.support import LEAST, SupportModel, draw_density, save_support
 
-DEFAULT = GenerateConfig()
 CARD = """# Support of poses by draws
 
 Joins the confidence of a pose and the density of SIDEGEN's draws at it, for ligands that were
@@ -89,15 +88,16 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, required=True)
     parser.add_argument("--rows", type=Path, help="of second_search.py, for the comparison")
     options = parser.parse_args()
-    cases, config = held_out(options)
-    options.kept.mkdir(parents=True, exist_ok=True)
+    cases, settings = held_out(options)
+    kept = options.kept / f"{fingerprint(settings.generating)[:12]}-seed{settings.seed}"
+    kept.mkdir(parents=True, exist_ok=True)
     known, digest = [], hashlib.sha256()
     for case in cases:
-        path = options.kept / f"{case.entry.id}.safetensors"
+        path = kept / f"{case.entry.id}.safetensors"
         try:
             if not path.is_file():
                 with atomic_write(path) as temporary:
-                    save_file(found(case, config), temporary)
+                    save_file(found(case, settings), temporary)
         except MolgenError as error:
             print(f"{case.entry.id}: {error}", file=sys.stderr)
             continue
@@ -120,20 +120,20 @@ def main() -> None:
         ]
         drawn, alone = map(list, zip(*pairs, strict=True))
         print(f"\ndraws counted minus a second search without SIDEGEN: {points(drawn, alone)}")
-    write(options.out, fitted(known), known, said, digest.hexdigest())
+    write(options.out, fitted(known), known, settings, said, digest.hexdigest())
 
 
-def found(case: Case, config: LabelConfig) -> dict[str, np.ndarray]:
+def found(case: Case, settings: Settings) -> dict[str, np.ndarray]:
     """Return what is kept of a ligand; no poses where the first search leaves no doubt."""
-    first = opened(case, config)
+    first, generating = opened(case, settings), settings.generating
     before = first.poses
     assert before.confidence is not None
     nearest = float(ligand_rmsd(first.ligand.mol, before.coords[0]))
     confidence = density = rmsd = np.zeros(0)
-    if before.confidence[0] < DEFAULT.unsure:
-        more = searched(first, "sidegen", config.seed + 1)
+    if before.confidence[0] < generating.unsure:
+        more = searched(first, "sidegen", settings)
         assert more.raw is not None
-        both = found_by_both(before, more, first.scorer, DEFAULT.search.distinct)
+        both = found_by_both(before, more, first.scorer, generating.search.distinct)
         assert both.confidence is not None
         confidence = both.confidence
         density = draw_density(first.ligand.mol, both.coords, more.raw.coords)
@@ -197,8 +197,16 @@ def agreed(said: Sequence[float], right: Sequence[bool]) -> str:
     return " | ".join(cells)
 
 
-def write(out: Path, model: SupportModel, known: Sequence[Known], said: str, digest: str) -> None:
+def write(
+    out: Path,
+    model: SupportModel,
+    known: Sequence[Known],
+    settings: Settings,
+    said: str,
+    digest: str,
+) -> None:
     """Write the checkpoint with its card."""
+    generating = settings.generating
     facts: dict[str, Any] = {
         "molgen": molgen.__version__,
         "code": code_commit(),
@@ -206,11 +214,11 @@ def write(out: Path, model: SupportModel, known: Sequence[Known], said: str, dig
         "ligands": len(known),
         "poses": sum(len(one.rmsd) for one in known),
         "kept_sha256": digest,
-        "sidegen": DEFAULT.again.checkpoint,
-        "confidence": DEFAULT.confidence,
-        "samples": DEFAULT.again.samples,
-        "steps": DEFAULT.again.steps,
-        "unsure": DEFAULT.unsure,
+        "sidegen": generating.again.checkpoint,
+        "confidence": generating.confidence,
+        "samples": generating.again.samples,
+        "steps": generating.again.steps,
+        "unsure": generating.unsure,
         **{name: float(value) for name, value in model.named_buffers()},
     }
     save_support(out, model)
