@@ -7,8 +7,8 @@ and test parts of the split are taken, which neither SIDEGEN nor the confidence 
 searched poses of the label are the first search. Where none has a confidence of `MOST`, the box of
 the label is searched again from another seed: by the sampler ``search``, and by ``sidegen`` as
 `molgen generate` does by default. The poses of both searches are rated together. A row is written
-as soon as a ligand is done; running the command again goes on. Prints a Markdown table; intervals:
-bootstrap over complexes.
+as soon as a ligand is done; running the command again goes on, so another --config or --seed needs
+another file. Prints a Markdown table; intervals: bootstrap over complexes.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@
 As in second_search.py, but only ligands that the first search leaves in doubt by the default of
 `molgen generate`, searched again with proposals of SIDEGEN. What is known of the poses of both
 searches is kept in KEPT, a folder for every --config and --seed and in it a file for every ligand;
-running the command again goes on. The fit on the
-validation part is measured on the test part and the other way round, their clusters are apart; what
-is written is fitted on both. Prints a Markdown table, and with --rows of second_search.csv the
-difference to a second search without SIDEGEN; intervals: bootstrap over ligands.
+running the command again goes on. The fit on the validation part is measured on the test part and
+the other way round, their clusters are apart; what is written is fitted on both. Prints a Markdown
+table, and with --rows of second_search.csv the difference to a second search without SIDEGEN;
+intervals: bootstrap over ligands.
 """
 
 from __future__ import annotations
